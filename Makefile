@@ -1,0 +1,135 @@
+# make help         lists the targets
+# make MODE=asan    picks a build: release (default), debug, asan, tsan
+.DEFAULT_GOAL := build
+SHELL         := /bin/sh
+
+MODE   ?= release
+PREFIX ?= /usr/local
+CC     ?= cc
+B      := build/$(MODE)
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-qual \
+        -Wformat=2 -Wmissing-prototypes -Wstrict-prototypes -Wold-style-definition \
+        -Wpointer-arith -Wundef -Wvla -Wwrite-strings -Wnull-dereference
+# err.c and log.c cut messages to fit on purpose; clang does not warn of that.
+WARN += $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
+# Warnings stop the build for us and in CI, never for someone with a newer compiler.
+WERROR ?= 1
+WARN   += $(if $(filter 1,$(WERROR)),-Werror)
+
+OPT_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+OPT_debug   := -O0 -g3
+OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+OPT_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
+
+CPPFLAGS += -I. -D_GNU_SOURCE -MMD -MP
+CFLAGS   += -std=c17 -pthread $(WARN) $(OPT_$(MODE))
+LDFLAGS  += -pthread -Wl,--as-needed $(filter -fsanitize=%,$(OPT_$(MODE)))
+
+# services/some_name is the program shapewire-some-name; the libraries it links stand here.
+SERVICES                 := $(notdir $(patsubst %/main.c,%,$(wildcard services/*/main.c)))
+LIBS_orchestrator        := -lcivetweb -lnng -lmsgpackc
+LIBS_connection          := -lpq -lcivetweb -lnng -lmsgpackc
+LIBS_shape_log_collector := -lsqlite3 -lpg_query -lcivetweb -lnng -lmsgpackc
+LIBS_api                 := -lcivetweb -lnng -lmsgpackc -ljansson -lz -lzstd
+LIBS_shapewire           :=
+# Unit tests and benchmarks link all of them; the linker drops what a program does not use.
+LIBS_tests               := -lpq -lsqlite3 -lpg_query -lcivetweb -lnng -lmsgpackc -ljansson -lz -lzstd
+BIN                      := $(if $(filter release,$(MODE)),build/bin,$(B)/bin)
+program                   = $(BIN)/$(if $(filter shapewire,$1),shapewire,shapewire-$(subst _,-,$1))
+BINS                     := $(foreach s,$(SERVICES),$(call program,$s))
+
+objects = $(patsubst %.c,$(B)/%.o,$(wildcard $1))
+LIB    := $(call objects,common/*.c common/core/*.c proto/*.c)
+# What tests link: everything but the mains and the real file system, which
+# tests/lib/sys_fault.c stands in for. An archive, so that a test pulls in only what it uses.
+TESTED := $(filter-out $(B)/common/sys.o %/main.o,$(LIB) $(call objects,services/*/*.c tests/lib/*.c))
+UNIT   := $(patsubst tests/unit/%.c,$(B)/bin/%,$(wildcard tests/unit/test_*.c))
+BENCH  := $(patsubst tests/bench/%.c,$(B)/bin/%,$(wildcard tests/bench/bench_*.c))
+FUZZ   := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+SRC    := $(wildcard $(addsuffix /*.[ch],common common/core proto services/* tests/*))
+
+.PHONY: help build unit asan tsan bench fuzz lint tidy format format-check install clean
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t14
+
+build: $(BINS) ## every service
+
+unit: $(UNIT) ## unit tests and simulations, under 30 seconds
+	@tests/run $(UNIT)
+
+asan: ## the unit tests under AddressSanitizer and UBSan
+	$(MAKE) MODE=asan unit
+
+tsan: ## the unit tests under ThreadSanitizer
+	$(MAKE) MODE=tsan unit
+
+bench: $(BENCH) ## one line of figures for each benchmark
+	@for b in $(BENCH); do $$b || exit 1; done
+
+FUZZ_SECONDS ?= 20
+fuzz: $(FUZZ) ## each fuzzer for FUZZ_SECONDS
+	@for f in $(FUZZ); do \
+	    mkdir -p build/corpus/$$(basename $$f); \
+	    $$f -max_total_time=$(FUZZ_SECONDS) -verbosity=0 build/corpus/$$(basename $$f) \
+	        $$(ls -d tests/fuzz/corpus/$$(basename $$f) 2>/dev/null) || exit 1; \
+	done
+
+lint: tidy format-check ## style rules, format, cppcheck, clang-tidy
+	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr -I. \
+	    $(wildcard common proto services)
+	@printf '%s\n' $(filter %.c,$(SRC)) | xargs -P$$(nproc) -I{} \
+	    clang-tidy --quiet {} -- -std=c17 -I. -D_GNU_SOURCE
+
+tidy: ## the rules of docs/style.md that a script can check
+	tools/tidy $(SRC)
+
+format: ## rewrite every file to .clang-format
+	clang-format -i $(SRC)
+
+format-check: ## fail when `make format` would change anything
+	clang-format --dry-run --Werror $(SRC)
+
+install: build ## into $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
+
+clean: ## remove build/
+	rm -rf build
+
+$(B)/libshapewire.a: $(LIB)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/libtested.a: $(TESTED)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/bin/test_%: $(B)/tests/unit/test_%.o $(B)/libtested.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_tests)
+
+$(B)/bin/bench_%: $(B)/tests/bench/bench_%.o $(B)/libshapewire.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_tests)
+
+# Each service is its own objects, then everything below it.
+define service
+$(call program,$1): $(call objects,services/$1/*.c) $(B)/libshapewire.a
+	@mkdir -p $$(@D)
+	$(CC) $(LDFLAGS) -o $$@ $$^ $(LIBS_$1)
+endef
+$(foreach s,$(SERVICES),$(eval $(call service,$s)))
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# The archive again, with the coverage that libFuzzer steers by.
+build/fuzz/%: tests/fuzz/%.c
+	$(MAKE) CC=clang MODE=fuzz build/fuzz/libtested.a
+	clang -std=c17 -I. -D_GNU_SOURCE $(OPT_fuzz),fuzzer -o $@ $< build/fuzz/libtested.a $(LIBS_tests)
+
+.SECONDARY:
+-include $(shell find $(B) -name "*.d" 2>/dev/null)

@@ -1,0 +1,46 @@
+/*
+ * buf.h - owned bytes that grow.
+ *
+ * A zeroed struct buf is an empty one. What is put in comes out unchanged; the
+ * pointer moves when the buffer grows.
+ *
+ * Threading: as any object, a buffer belongs to one thread at a time.
+ */
+#ifndef COMMON_BUF_H
+#define COMMON_BUF_H
+
+#include "common/wire.h"
+
+struct buf {
+    uint8_t *bytes;
+    size_t size;
+    size_t capacity;
+};
+
+/* Makes room for `more` bytes behind the end and gives a pointer to it. */
+uint8_t *buf_reserve(struct buf *buf, size_t more);
+
+/* `more` bytes longer, the new ones not set; gives a pointer to them. */
+uint8_t *buf_grow(struct buf *buf, size_t more);
+
+void buf_append(struct buf *buf, const void *bytes, size_t size);
+void buf_append_view(struct buf *buf, struct view view);
+void buf_append_str(struct buf *buf, const char *s);
+void buf_append_byte(struct buf *buf, uint8_t byte);
+
+/* In decimal digits. */
+void buf_append_u64(struct buf *buf, uint64_t v);
+
+void buf_printf(struct buf *buf, const char *fmt, ...) PRINTF(2, 3);
+
+/* Borrowed until the buffer changes. */
+struct view buf_view(const struct buf *buf);
+
+/* Empties it and keeps the memory; buf_free() gives the memory back as well. */
+void buf_clear(struct buf *buf);
+void buf_free(struct buf *buf);
+
+/* The bytes with a NUL behind them, which does not count. Borrowed until the buffer changes. */
+const char *buf_str(struct buf *buf);
+
+#endif
