@@ -12,6 +12,9 @@ uint32_t wire_get_u32(const uint8_t *p);
 uint64_t wire_get_u64(const uint8_t *p);
 uint32_t wire_crc32c(const uint8_t *data, size_t size);
 
+/* The checksum of what `crc` is the checksum of, and then these bytes. Of nothing it is 0. */
+uint32_t wire_crc32c_extend(uint32_t crc, const uint8_t *data, size_t size);
+
 /* Bytes that belong to someone else. Not terminated. */
 struct view {
     const uint8_t *bytes;
