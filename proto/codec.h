@@ -2,11 +2,11 @@
  * codec.h - bus messages as bytes and back: one msgpack map each, envelope and
  * fields together.
  *
- * The envelope's keys: v protocol version, k kind, s sender (service), i i2 the
- * sender's incarnation, r r2 the receiver's where one is addressed, e the shape
- * epoch. Unknown keys are skipped; a missing required one, a wrong type and a
- * size beyond messages.def's limit are errors, found before anything is
- * allocated for them.
+ * The envelope's keys are upper-case: V protocol version, K kind, S sender
+ * (service), I I2 the sender's incarnation, R R2 the receiver's where one is
+ * addressed, E the shape epoch. Unknown keys are skipped; a missing required
+ * one, one given twice, a wrong type and a size beyond messages.def's limit are
+ * errors, found before anything is allocated for them.
  *
  * Threading: no state, any thread.
  */
@@ -23,22 +23,7 @@
 /* PROTO_report_state, …, in the order of messages.def (items have none). */
 enum proto_kind {
 #define MESSAGE(name, kind, way, what) PROTO_##name,
-#define ITEM(name, what)
-#define U64(need, member, key, what)
-#define BOOL(need, member, key, what)
-#define STR(need, member, key, max, what)
-#define BIN(need, member, key, max, what)
-#define LIST(need, member, key, item, max, what)
-#define END
 #include "proto/messages.def"
-#undef MESSAGE
-#undef ITEM
-#undef U64
-#undef BOOL
-#undef STR
-#undef BIN
-#undef LIST
-#undef END
     PROTO_KIND_COUNT
 };
 
@@ -53,13 +38,17 @@ int incarnation_compare(struct incarnation a, struct incarnation b);
 
 struct envelope {
     enum proto_kind kind;
-    struct view sender; /* service name: connection, shape_log_collector, api, orchestrator */
+    struct view sender; /* service name, at most 32 bytes: connection, shape_log_collector, api,
+                           orchestrator */
     struct incarnation sender_incarnation;
     struct incarnation receiver_incarnation; /* {0, 0}: whoever is there */
     uint64_t epoch;                          /* shape epoch; 0: not known */
 };
 
-/* Appends the whole message to `out`. `message` is the struct that belongs to envelope->kind. */
+/*
+ * Appends the whole message to `out`. `message` is the struct that belongs to envelope->kind. What
+ * is beyond a limit of messages.def, TEXT apart, is a bug of the caller.
+ */
 void proto_encode(const struct envelope *envelope, const void *message, struct buf *out);
 
 /*
@@ -68,8 +57,12 @@ void proto_encode(const struct envelope *envelope, const void *message, struct b
  */
 NODISCARD bool proto_peek(struct view bytes, struct envelope *envelope_out, struct err *err);
 
+/* What decoding any message takes from its arena at most. */
+#define PROTO_DECODE_MAX (16u << 20)
+
 /*
- * Reads the fields of a message whose kind is `kind` into its struct; lists are in `mem`.
+ * Reads the fields of a message whose kind is `kind` into its struct; lists are in `mem`, which
+ * must have room for PROTO_DECODE_MAX. The views borrow from `bytes`.
  * Errors: ERR_PROTOCOL (also: another kind), ERR_LIMIT.
  */
 NODISCARD bool proto_decode(struct view bytes, enum proto_kind kind, struct arena *mem,

@@ -9,26 +9,19 @@
 
 #include "common/wire.h"
 
-#define MESSAGE(name, kind, way, what) struct name {
-#define ITEM(name, what) struct name {
-#define U64(need, member, key, what) uint64_t member;
-#define BOOL(need, member, key, what) bool member;
-#define STR(need, member, key, max, what) struct view member;
-#define BIN(need, member, key, max, what) struct view member;
-#define LIST(need, member, key, item, max, what)                                                   \
-    struct item *member;                                                                           \
+#define MESSAGE(name, kind, way, what)     struct name {
+#define ITEM(name, what)                   struct name {
+#define U64(need, member, key, what)       uint64_t member;
+#define BOOL(need, member, key, what)      bool member;
+#define STR(need, member, key, max, what)  struct view member;
+#define TEXT(need, member, key, max, what) struct view member;
+#define BIN(need, member, key, max, what)  struct view member;
+#define LIST(need, member, key, item, max, what) \
+    struct item *member;                         \
     size_t member##_count;
-#define END                                                                                        \
-    }                                                                                              \
+#define END \
+    }       \
     ;
 #include "proto/messages.def"
-#undef MESSAGE
-#undef ITEM
-#undef U64
-#undef BOOL
-#undef STR
-#undef BIN
-#undef LIST
-#undef END
 
 #endif
