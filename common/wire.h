@@ -15,6 +15,9 @@ uint32_t wire_crc32c(const uint8_t *data, size_t size);
 /* The checksum of what `crc` is the checksum of, and then these bytes. Of nothing it is 0. */
 uint32_t wire_crc32c_extend(uint32_t crc, const uint8_t *data, size_t size);
 
+/* The same without help from the processor; public for the tests. */
+uint32_t wire_crc32c_portable(uint32_t crc, const uint8_t *data, size_t size);
+
 /* Bytes that belong to someone else. Not terminated. */
 struct view {
     const uint8_t *bytes;
