@@ -1,0 +1,293 @@
+#include "common/core/where_array.h"
+
+#include <string.h>
+
+#include "common/core/text_cursor.h"
+
+struct parsing {
+    struct text_cursor c;
+    struct where_type element;
+    struct arena *mem;
+    struct err *err;
+    struct where_value *items;
+    size_t count;
+    size_t capacity;
+    size_t depth_max; /* depth of the first element: all others must have it too */
+    size_t dimensions[WHERE_ARRAY_DIMENSIONS];
+    bool dimension_known[WHERE_ARRAY_DIMENSIONS];
+};
+
+static void
+skip_blanks(struct text_cursor *c)
+{
+    while (!text_at_end(c) && strchr(" \t\n\r\v\f", *c->next) != NULL && *c->next != 0) {
+        c->next++;
+    }
+}
+
+static void
+add_item(struct parsing *p, struct where_value value)
+{
+    if (p->count == p->capacity) {
+        size_t capacity = p->capacity == 0 ? 8 : 2 * p->capacity;
+        struct where_value *items = arena_alloc(p->mem, capacity, sizeof *items);
+        if (p->count > 0) {
+            memcpy(items, p->items, p->count * sizeof *items);
+        }
+        p->items = items;
+        p->capacity = capacity;
+    }
+    p->items[p->count++] = value;
+}
+
+static bool
+take_quoted(struct parsing *p, struct view *text_out)
+{
+    uint8_t *text = arena_alloc(p->mem, (size_t)(p->c.end - p->c.next) + 1, 1);
+    size_t size = 0;
+    while (!text_at_end(&p->c)) {
+        uint8_t b = *p->c.next++;
+        if (b == '"') {
+            *text_out = (struct view){text, size};
+            return true;
+        }
+        if (b == '\\') {
+            if (text_at_end(&p->c)) {
+                return false;
+            }
+            b = *p->c.next++;
+        }
+        text[size++] = b;
+    }
+    return false;
+}
+
+static bool
+take_bare(struct parsing *p, struct view *text_out)
+{
+    const uint8_t *start = p->c.next;
+    while (!text_at_end(&p->c) && *p->c.next != ',' && *p->c.next != '}') {
+        if (*p->c.next == '{' || *p->c.next == '"' || *p->c.next == '\\') {
+            return false; /* an escape outside quotes: Postgres never writes it */
+        }
+        p->c.next++;
+    }
+    const uint8_t *end = p->c.next;
+    while (end > start && strchr(" \t\n\r\v\f", end[-1]) != NULL) {
+        end--;
+    }
+    *text_out = (struct view){start, (size_t)(end - start)};
+    return end > start;
+}
+
+static bool
+is_null_word(struct view text)
+{
+    return text.size == 4 && (text.bytes[0] | 0x20) == 'n' && (text.bytes[1] | 0x20) == 'u' &&
+           (text.bytes[2] | 0x20) == 'l' && (text.bytes[3] | 0x20) == 'l';
+}
+
+static bool
+take_element(struct parsing *p, size_t depth)
+{
+    struct view text;
+    if (p->depth_max != 0 && p->depth_max != depth) {
+        return false;
+    }
+    p->depth_max = depth;
+    if (text_take(&p->c, '"')) {
+        if (!take_quoted(p, &text)) {
+            return false;
+        }
+    } else {
+        if (!take_bare(p, &text)) {
+            return false;
+        }
+        if (is_null_word(text)) {
+            add_item(p, (struct where_value){.is_null = true});
+            return true;
+        }
+    }
+    struct where_value value;
+    if (!where_value_parse(p->element, text, p->mem, &value, p->err)) {
+        return false;
+    }
+    add_item(p, value);
+    return true;
+}
+
+static bool
+take_array(struct parsing *p, size_t depth)
+{
+    size_t count = 0;
+    if (depth > WHERE_ARRAY_DIMENSIONS || !text_take(&p->c, '{')) {
+        return false;
+    }
+    skip_blanks(&p->c);
+    if (text_take(&p->c, '}')) {
+        return depth == 1; /* only an empty array has empty braces */
+    }
+    for (;;) {
+        skip_blanks(&p->c);
+        bool is_nested = !text_at_end(&p->c) && *p->c.next == '{';
+        if (is_nested ? !take_array(p, depth + 1) : !take_element(p, depth)) {
+            return false;
+        }
+        count++;
+        skip_blanks(&p->c);
+        if (text_take(&p->c, '}')) {
+            break;
+        }
+        if (!text_take(&p->c, ',')) {
+            return false;
+        }
+    }
+    if (p->dimension_known[depth - 1] && p->dimensions[depth - 1] != count) {
+        return false;
+    }
+    p->dimension_known[depth - 1] = true;
+    p->dimensions[depth - 1] = count;
+    return true;
+}
+
+bool
+where_array_parse(struct where_type type, struct view text, struct arena *mem,
+                  struct where_array *array_out, struct err *err)
+{
+    struct parsing p = {
+        .c = text_trimmed(text),
+        .element = {.base = type.base, .oid = type.oid},
+        .mem = mem,
+        .err = err,
+    };
+    if (!take_array(&p, 1) || !text_at_end(&p.c)) {
+        return err_set(err, ERR_INVALID, "malformed array");
+    }
+    *array_out =
+        (struct where_array){.count = p.count, .dimension_count = p.depth_max, .items = p.items};
+    memcpy(array_out->dimensions, p.dimensions, sizeof array_out->dimensions);
+    return true;
+}
+
+static int
+compare_elements(struct where_type element, const struct where_value *a,
+                 const struct where_value *b)
+{
+    if (a->is_null || b->is_null) {
+        return (int)a->is_null - (int)b->is_null;
+    }
+    return where_value_compare(element, a, b);
+}
+
+int
+where_array_compare(struct where_type type, const struct where_array *a,
+                    const struct where_array *b)
+{
+    struct where_type element = {.base = type.base, .oid = type.oid};
+    size_t shared = a->count < b->count ? a->count : b->count;
+    for (size_t i = 0; i < shared; i++) {
+        int order = compare_elements(element, &a->items[i], &b->items[i]);
+        if (order != 0) {
+            return order;
+        }
+    }
+    if (a->count != b->count) {
+        return a->count < b->count ? -1 : 1;
+    }
+    if (a->dimension_count != b->dimension_count) {
+        return a->dimension_count < b->dimension_count ? -1 : 1;
+    }
+    for (size_t i = 0; i < a->dimension_count; i++) {
+        if (a->dimensions[i] != b->dimensions[i]) {
+            return a->dimensions[i] < b->dimensions[i] ? -1 : 1;
+        }
+    }
+    return 0;
+}
+
+static bool
+has_element(struct where_type element, const struct where_array *array,
+            const struct where_value *value)
+{
+    for (size_t i = 0; i < array->count; i++) {
+        if (!array->items[i].is_null &&
+            where_value_compare(element, &array->items[i], value) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+where_array_contains(struct where_type type, const struct where_array *a,
+                     const struct where_array *b)
+{
+    struct where_type element = {.base = type.base, .oid = type.oid};
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->items[i].is_null || !has_element(element, a, &b->items[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+where_array_overlaps(struct where_type type, const struct where_array *a,
+                     const struct where_array *b)
+{
+    struct where_type element = {.base = type.base, .oid = type.oid};
+    for (size_t i = 0; i < b->count; i++) {
+        if (!b->items[i].is_null && has_element(element, a, &b->items[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+print_quoted(struct view text, struct buf *out)
+{
+    buf_append_byte(out, '"');
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.bytes[i] == '"' || text.bytes[i] == '\\') {
+            buf_append_byte(out, '\\');
+        }
+        buf_append_byte(out, text.bytes[i]);
+    }
+    buf_append_byte(out, '"');
+}
+
+static void
+print_level(struct where_type element, const struct where_array *array, size_t depth, size_t *next,
+            struct buf *out)
+{
+    buf_append_byte(out, '{');
+    for (size_t i = 0; i < array->dimensions[depth]; i++) {
+        buf_append_str(out, i > 0 ? "," : "");
+        if (depth + 1 < array->dimension_count) {
+            print_level(element, array, depth + 1, next, out);
+            continue;
+        }
+        const struct where_value *item = &array->items[(*next)++];
+        if (item->is_null) {
+            buf_append_str(out, "NULL");
+            continue;
+        }
+        struct buf text = {0};
+        where_value_print(element, item, &text);
+        print_quoted(buf_view(&text), out);
+        buf_free(&text);
+    }
+    buf_append_byte(out, '}');
+}
+
+void
+where_array_print(struct where_type type, const struct where_array *array, struct buf *out)
+{
+    size_t next = 0;
+    if (array->count == 0) {
+        buf_append_str(out, "{}");
+        return;
+    }
+    print_level((struct where_type){.base = type.base, .oid = type.oid}, array, 0, &next, out);
+}

@@ -1,0 +1,504 @@
+#include "common/core/where_build.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/core/where_cast.h"
+#include "common/core/where_eval.h"
+#include "common/core/where_resolve.h"
+
+struct expr *
+where_fail(struct where_builder *b, int32_t location, const char *fmt, ...)
+{
+    char text[ERR_MSG_SIZE];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    int32_t shown = location - b->prefix;
+    err_set(b->err, ERR_INVALID, "At location %d: %s", shown > 0 ? shown : 0, text);
+    return NULL;
+}
+
+struct expr *
+where_fail_err(struct where_builder *b, int32_t location)
+{
+    struct err inner = *b->err;
+    return where_fail(b, location, "%s", inner.msg);
+}
+
+struct expr *
+where_make(struct where_builder *b, enum expr_kind kind, int32_t location, size_t arg_count)
+{
+    struct expr *expr = arena_alloc(b->mem, 1, sizeof *expr);
+    expr->kind = kind;
+    expr->location = location;
+    expr->arg_count = arg_count;
+    expr->args = arena_alloc(b->mem, arg_count + 1, sizeof(struct expr *));
+    return expr;
+}
+
+struct expr *
+where_make_bool(struct where_builder *b, int32_t location, bool boolean)
+{
+    struct expr *expr = where_make(b, EXPR_CONST, location, 0);
+    expr->type.base = WT_BOOL;
+    expr->value.boolean = boolean;
+    return expr;
+}
+
+struct expr *
+where_make_not(struct where_builder *b, struct expr *arg)
+{
+    struct expr *expr = where_make(b, EXPR_NOT, arg->location, 1);
+    expr->type.base = WT_BOOL;
+    expr->args[0] = arg;
+    return where_fold(b, expr);
+}
+
+struct expr *
+where_fold(struct where_builder *b, struct expr *expr)
+{
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        if (expr->args[i]->kind != EXPR_CONST) {
+            return expr;
+        }
+    }
+    struct where_row nothing = {.mem = b->mem};
+    struct expr *folded = where_make(b, EXPR_CONST, expr->location, 0);
+    folded->type = expr->type;
+    if (!where_eval_value(expr, &nothing, &folded->value, b->err)) {
+        return where_fail_err(b, expr->location);
+    }
+    return folded;
+}
+
+/* ---- coercion */
+
+/* A parameter that is used as two types has no one text that both could read. */
+static bool
+remember_param_type(struct where_builder *b, const struct expr *expr, struct where_type type)
+{
+    if (expr->column == 0) {
+        return true;
+    }
+    struct where_type *first = &b->param_types[expr->column - 1];
+    if (first->base == WT_UNKNOWN) {
+        *first = type;
+    }
+    if (!where_type_equal(*first, type)) {
+        where_fail(b, expr->location, "type conflict for $%u: %s and %s", expr->column,
+                   where_type_name(*first), where_type_name(type));
+        return false;
+    }
+    return true;
+}
+
+static struct expr *
+read_literal(struct where_builder *b, struct expr *expr, struct where_type type)
+{
+    if (!remember_param_type(b, expr, type)) {
+        return NULL;
+    }
+    struct expr *typed = where_make(b, EXPR_CONST, expr->location, 0);
+    typed->type = type;
+    typed->value.is_null = expr->value.is_null;
+    if (!expr->value.is_null &&
+        !where_value_parse(type, expr->value.text, b->mem, &typed->value, b->err)) {
+        return where_fail_err(b, expr->location);
+    }
+    return typed;
+}
+
+static struct expr *
+convert(struct where_builder *b, struct expr *expr, struct where_type type, bool is_implicit)
+{
+    struct expr *converted = where_make(b, EXPR_CONVERT, expr->location, 1);
+    converted->type = type;
+    converted->is_implicit = is_implicit;
+    converted->args[0] = expr;
+    return where_fold(b, converted);
+}
+
+struct expr *
+where_coerce(struct where_builder *b, struct expr *expr, struct where_type type)
+{
+    if (where_type_equal(expr->type, type)) {
+        return expr;
+    }
+    if (expr->type.base == WT_UNKNOWN && !expr->type.is_array) {
+        return read_literal(b, expr, type);
+    }
+    if (where_cast_is_implicit(expr->type, type)) {
+        return convert(b, expr, type, true);
+    }
+    return where_fail(b, expr->location, "unknown cast from type %s to type %s",
+                      where_type_name(expr->type), where_type_name(type));
+}
+
+/* Elements of a constant array as another type; an array that is computed stays what it is. */
+static struct expr *
+coerce_array(struct where_builder *b, struct expr *array, struct where_type type)
+{
+    struct where_type from = {.base = array->type.base, .oid = array->type.oid};
+    struct where_type to = {.base = type.base, .oid = type.oid};
+    if (array->kind != EXPR_CONST || array->value.is_null || !where_cast_is_implicit(from, to)) {
+        return where_fail(b, array->location, "Could not select an operator overload");
+    }
+    struct expr *converted = where_make(b, EXPR_CONST, array->location, 0);
+    struct where_value *items = arena_alloc(b->mem, array->value.array.count + 1, sizeof *items);
+    struct where_scratch scratch = {.mem = b->mem, .err = b->err, .arg_type = from};
+    for (size_t i = 0; i < array->value.array.count; i++) {
+        items[i] = array->value.array.items[i];
+        if (!items[i].is_null &&
+            !where_cast_convert(&scratch, from, to, &array->value.array.items[i], &items[i])) {
+            return where_fail_err(b, array->location);
+        }
+    }
+    converted->type = type;
+    converted->value = array->value;
+    converted->value.array.items = items;
+    return converted;
+}
+
+static bool
+is_text_like(struct where_type type)
+{
+    return !type.is_array && (type.base == WT_TEXT || type.base == WT_VARCHAR ||
+                              type.base == WT_BPCHAR || type.base == WT_NAME);
+}
+
+struct expr *
+where_make_cast(struct where_builder *b, struct expr *arg, struct where_type type, int32_t location)
+{
+    if (where_type_equal(arg->type, type)) {
+        return arg;
+    }
+    if (arg->type.base == WT_UNKNOWN && !arg->type.is_array) {
+        return read_literal(b, arg, type);
+    }
+    if (where_cast_exists(arg->type, type)) {
+        return convert(b, arg, type, false);
+    }
+    enum expr_kind kind;
+    if (is_text_like(type)) {
+        kind = EXPR_TO_TEXT;
+    } else if (is_text_like(arg->type) && type.base != WT_JSONB) {
+        kind = EXPR_FROM_TEXT;
+    } else {
+        return where_fail(b, location, "unknown cast from type %s to type %s",
+                          where_type_name(arg->type), where_type_name(type));
+    }
+    struct expr *expr = where_make(b, kind, location, 1);
+    expr->type = type;
+    expr->args[0] = arg;
+    return where_fold(b, expr);
+}
+
+/* ---- operators */
+
+static struct expr *
+make_call(struct where_builder *b, const struct where_fn *fn, struct expr *const *args,
+          size_t arg_count, int32_t location)
+{
+    struct expr *expr = where_make(b, EXPR_CALL, location, arg_count);
+    expr->fn = fn;
+    expr->type.base = fn->result;
+    for (size_t i = 0; i < arg_count; i++) {
+        struct where_type wanted = {.base = fn->args[i]};
+        wanted.oid = wanted.base == WT_ENUM ? args[0]->type.oid : 0;
+        expr->args[i] = where_coerce(b, args[i], wanted);
+        if (expr->args[i] == NULL) {
+            return NULL;
+        }
+    }
+    return where_fold(b, expr);
+}
+
+/* An enum's labels are text to us; Postgres compares only values of one and the same enum. */
+static bool
+is_enum_pair(const struct expr *left, const struct expr *right)
+{
+    bool left_enum = left->type.base == WT_ENUM && !left->type.is_array;
+    bool right_enum = right->type.base == WT_ENUM && !right->type.is_array;
+    if (left_enum && right_enum) {
+        return left->type.oid == right->type.oid;
+    }
+    return (left_enum && right->type.base == WT_UNKNOWN) ||
+           (right_enum && left->type.base == WT_UNKNOWN);
+}
+
+static struct expr *
+make_enum_comparison(struct where_builder *b, struct view name, struct expr *left,
+                     struct expr *right, int32_t location)
+{
+    const struct where_fn *fn = where_fn_comparison(name, WT_ENUM);
+    if (fn == NULL || !is_enum_pair(left, right)) {
+        return where_fail(b, location, "Could not select an operator overload");
+    }
+    struct where_type type = left->type.base == WT_ENUM ? left->type : right->type;
+    struct expr *expr = where_make(b, EXPR_CALL, location, 2);
+    expr->fn = fn;
+    expr->type.base = WT_BOOL;
+    expr->args[0] = where_coerce(b, left, type);
+    expr->args[1] = expr->args[0] == NULL ? NULL : where_coerce(b, right, type);
+    return expr->args[1] == NULL ? NULL : where_fold(b, expr);
+}
+
+static bool
+is_unary_fn(struct view name)
+{
+    return view_is(name, "+") || view_is(name, "-") || view_is(name, "@") || view_is(name, "~") ||
+           view_is(name, "|/");
+}
+
+static struct expr *
+unknown_operator(struct where_builder *b, struct view name, bool is_binary, int32_t location)
+{
+    return where_fail(b, location, "unknown %s operator \"%.*s\"", is_binary ? "binary" : "unary",
+                      (int)name.size, (const char *)name.bytes);
+}
+
+/* Arrays of one element type compare, contain and overlap; an unknown literal takes the other's
+ * type. */
+static struct expr *
+make_array_operator(struct where_builder *b, struct view name, struct expr *left,
+                    struct expr *right, int32_t location)
+{
+    struct where_type type = left->type.is_array ? left->type : right->type;
+    const struct where_fn *fn = where_fn_array(name);
+    if (fn == NULL) {
+        fn = where_fn_comparison(name, type.base);
+    }
+    if (fn == NULL) {
+        return where_fail(b, location, "Could not select an operator overload");
+    }
+    struct expr *expr = where_make(b, EXPR_CALL, location, 2);
+    expr->fn = fn;
+    expr->type.base = fn->result;
+    if (fn->result == WT_UNKNOWN) { /* concatenation */
+        expr->type = type;
+    }
+    expr->args[0] = left;
+    expr->args[1] = right;
+    for (size_t i = 0; i < 2; i++) {
+        struct expr *arg = expr->args[i];
+        if (!arg->type.is_array && arg->type.base != WT_UNKNOWN) {
+            return where_fail(b, location, "Could not select an operator overload");
+        }
+        if (arg->type.is_array && !where_type_equal(arg->type, type)) {
+            return where_fail(b, location, "Could not select an operator overload");
+        }
+        expr->args[i] = where_coerce(b, arg, type);
+        if (expr->args[i] == NULL) {
+            return NULL;
+        }
+    }
+    return where_fold(b, expr);
+}
+
+struct expr *
+where_make_operator(struct where_builder *b, struct view name, struct expr *left,
+                    struct expr *right, int32_t location)
+{
+    struct expr *const args[2] = {left != NULL ? left : right, right};
+    size_t arg_count = left != NULL ? 2 : 1;
+    if (left == NULL && !is_unary_fn(name)) {
+        return unknown_operator(b, name, false, location);
+    }
+    if (left != NULL && (left->type.is_array || right->type.is_array)) {
+        return make_array_operator(b, name, left, right, location);
+    }
+    if (left != NULL && (left->type.base == WT_ENUM || right->type.base == WT_ENUM)) {
+        return make_enum_comparison(b, name, left, right, location);
+    }
+    const struct where_type types[2] = {args[0]->type, right->type};
+    const struct where_fn *fn;
+    switch (where_resolve(name, FN_OPERATOR, types, arg_count, &fn)) {
+    case RESOLVED:
+        return make_call(b, fn, args, arg_count, location);
+    case RESOLVE_NO_NAME:
+        return unknown_operator(b, name, left != NULL, location);
+    case RESOLVE_NO_FIT:
+        break;
+    }
+    return where_fail(b, location, "Could not select an operator overload");
+}
+
+struct expr *
+where_make_function(struct where_builder *b, struct view name, struct expr **args, size_t arg_count,
+                    int32_t location)
+{
+    struct where_type types[WHERE_FN_ARGS];
+    const struct where_fn *fn = NULL;
+    enum where_resolution found = RESOLVE_NO_NAME;
+    if (arg_count <= WHERE_FN_ARGS) {
+        for (size_t i = 0; i < arg_count; i++) {
+            types[i] = args[i]->type;
+        }
+        found = where_resolve(name, FN_FUNCTION, types, arg_count, &fn);
+    }
+    if (found == RESOLVED) {
+        return make_call(b, fn, args, arg_count, location);
+    }
+    if (found == RESOLVE_NO_NAME) {
+        return where_fail(b, location, "unknown or unsupported function %.*s/%zu", (int)name.size,
+                          (const char *)name.bytes, arg_count);
+    }
+    return where_fail(b, location, "Could not select a function overload for %.*s(%s%s%s)",
+                      (int)name.size, (const char *)name.bytes, where_type_name(types[0]),
+                      arg_count > 1 ? ", " : "", arg_count > 1 ? where_type_name(types[1]) : "");
+}
+
+bool
+where_same_type(struct where_builder *b, struct expr **left, struct expr **right, int32_t location)
+{
+    struct expr *equal = where_make_operator(b, view_str("="), *left, *right, location);
+    if (equal == NULL) {
+        return false;
+    }
+    if (equal->kind == EXPR_CALL) {
+        *left = equal->args[0];
+        *right = equal->args[1];
+        return true;
+    }
+    struct expr *args[2] = {*left, *right}; /* both were constants and are folded */
+    struct where_type type;
+    if (!where_common_type(b, args, 2, &type, location)) {
+        return false;
+    }
+    *left = args[0];
+    *right = args[1];
+    return true;
+}
+
+/* ---- lists */
+
+bool
+where_common_type(struct where_builder *b, struct expr **args, size_t count,
+                  struct where_type *type_out, int32_t location)
+{
+    struct where_type type = {.base = WT_UNKNOWN};
+    for (size_t i = 0; i < count; i++) {
+        struct where_type other = args[i]->type;
+        if (other.base == WT_UNKNOWN || where_type_equal(other, type)) {
+            continue;
+        }
+        if (type.base == WT_UNKNOWN || where_cast_is_implicit(type, other)) {
+            type = other;
+        } else if (!where_cast_is_implicit(other, type)) {
+            where_fail(b, location, "ARRAY types %s and %s cannot be matched",
+                       where_type_name(type), where_type_name(other));
+            return false;
+        }
+    }
+    if (type.base == WT_UNKNOWN) {
+        type.base = WT_TEXT;
+    }
+    for (size_t i = 0; i < count; i++) {
+        args[i] = where_coerce(b, args[i], type);
+        if (args[i] == NULL) {
+            return false;
+        }
+    }
+    *type_out = type;
+    return true;
+}
+
+static struct expr *
+array_of(struct where_builder *b, struct expr *const *items, size_t count, int32_t location)
+{
+    struct expr *array = where_make(b, EXPR_ARRAY, location, count);
+    memcpy(array->args, items, count * sizeof *items);
+    array->type = items[0]->type;
+    array->type.is_array = true;
+    return where_fold(b, array);
+}
+
+/* The comparisons of an IN list all mean one function on one left side, or it stays an OR of them.
+ */
+struct expr *
+where_make_in(struct where_builder *b, struct expr *left, struct expr **items, size_t count,
+              int32_t location)
+{
+    struct expr **equals = arena_alloc(b->mem, count + 1, sizeof(struct expr *));
+    bool is_one_function = true;
+    for (size_t i = 0; i < count; i++) {
+        equals[i] = where_make_operator(b, view_str("="), left, items[i], location);
+        if (equals[i] == NULL) {
+            return NULL;
+        }
+        is_one_function = is_one_function && equals[i]->kind == EXPR_CALL &&
+                          equals[i]->args[0] == left && equals[i]->args[1]->kind == EXPR_CONST &&
+                          equals[i]->fn == equals[0]->fn && !left->type.is_array;
+    }
+    if (count == 1) {
+        return equals[0];
+    }
+    if (!is_one_function) {
+        struct expr *either = where_make(b, EXPR_OR, location, count);
+        either->type.base = WT_BOOL;
+        memcpy(either->args, equals, count * sizeof *equals);
+        return where_fold(b, either);
+    }
+    for (size_t i = 0; i < count; i++) {
+        items[i] = equals[i]->args[1];
+    }
+    struct expr *array = array_of(b, items, count, location);
+    struct expr *expr = array == NULL ? NULL : where_make(b, EXPR_ANY, location, 2);
+    if (expr != NULL) {
+        expr->fn = equals[0]->fn;
+        expr->type.base = WT_BOOL;
+        expr->args[0] = left;
+        expr->args[1] = array;
+    }
+    return expr;
+}
+
+struct expr *
+where_make_any(struct where_builder *b, enum expr_kind kind, struct view name, struct expr *left,
+               struct expr *right, int32_t location)
+{
+    if (right->type.base == WT_UNKNOWN && !right->type.is_array) {
+        struct where_type type =
+            left->type.base == WT_UNKNOWN ? (struct where_type){.base = WT_TEXT} : left->type;
+        if (type.base == WT_VARCHAR || type.base == WT_NAME) {
+            type.base = WT_TEXT;
+        }
+        type.is_array = true;
+        right = where_coerce(b, right, type);
+        if (right == NULL) {
+            return NULL;
+        }
+    }
+    if (!right->type.is_array) {
+        return where_fail(b, location, "argument of %s must be an array",
+                          kind == EXPR_ANY ? "ANY" : "ALL");
+    }
+    /* A stand-in for an element: it has the type, and no value that could be folded. */
+    struct expr *element = where_make(b, EXPR_COLUMN, location, 0);
+    element->type = right->type;
+    element->type.is_array = false;
+    struct expr *one = where_make_operator(b, name, left, element, location);
+    if (one == NULL) {
+        return NULL;
+    }
+    if (one->kind != EXPR_CALL || one->type.base != WT_BOOL) {
+        return where_fail(b, location, "Could not select an operator overload");
+    }
+    struct where_type wanted = one->args[1]->type;
+    wanted.is_array = true;
+    if (one->args[1] != element) {
+        right = coerce_array(b, right, wanted);
+    }
+    if (right == NULL) {
+        return NULL;
+    }
+    struct expr *expr = where_make(b, kind, location, 2);
+    expr->fn = one->fn;
+    expr->type.base = WT_BOOL;
+    expr->args[0] = one->args[0];
+    expr->args[1] = right;
+    return where_fold(b, expr);
+}

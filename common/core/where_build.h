@@ -1,0 +1,65 @@
+/*
+ * where_build.h - the steps of typing a clause that its kinds of nodes share.
+ *
+ * Inside of where_check.c. Each step gives NULL (or false) after it has put
+ * "At location N: …" into the builder's error.
+ *
+ * Threading: a builder belongs to one thread.
+ */
+#ifndef CORE_WHERE_BUILD_H
+#define CORE_WHERE_BUILD_H
+
+#include "common/core/where_expr.h"
+#include "common/sql_tree.h"
+
+struct where_builder {
+    const struct where_scope *scope;
+    struct arena *mem;
+    struct err *err;
+    int32_t prefix;                 /* bytes that stand before the clause in what was parsed */
+    struct where_type *param_types; /* what each parameter was first used as */
+};
+
+struct expr *where_build(struct where_builder *b, const struct sql_node *node);
+
+/* Always NULL, so that `return where_fail(…)` is the whole failure path. */
+struct expr *where_fail(struct where_builder *b, int32_t location, const char *fmt, ...)
+    PRINTF(3, 4);
+
+/* Puts the location in front of the error that is already there. */
+struct expr *where_fail_err(struct where_builder *b, int32_t location);
+
+struct expr *where_make(struct where_builder *b, enum expr_kind kind, int32_t location,
+                        size_t arg_count);
+struct expr *where_make_bool(struct where_builder *b, int32_t location, bool boolean);
+struct expr *where_make_not(struct where_builder *b, struct expr *arg);
+
+/* `left` is NULL for a prefix operator. */
+struct expr *where_make_operator(struct where_builder *b, struct view name, struct expr *left,
+                                 struct expr *right, int32_t location);
+struct expr *where_make_function(struct where_builder *b, struct view name, struct expr **args,
+                                 size_t arg_count, int32_t location);
+struct expr *where_make_any(struct where_builder *b, enum expr_kind kind, struct view name,
+                            struct expr *left, struct expr *right, int32_t location);
+struct expr *where_make_in(struct where_builder *b, struct expr *left, struct expr **items,
+                           size_t count, int32_t location);
+
+/* An explicit cast. */
+struct expr *where_make_cast(struct where_builder *b, struct expr *arg, struct where_type type,
+                             int32_t location);
+
+/* As Postgres would do by itself: a literal is read, an implicit cast applied. */
+struct expr *where_coerce(struct where_builder *b, struct expr *expr, struct where_type type);
+
+/* Both as operands of `=`. */
+bool where_same_type(struct where_builder *b, struct expr **left, struct expr **right,
+                     int32_t location);
+
+/* All as one type, the one that the others can become. */
+bool where_common_type(struct where_builder *b, struct expr **args, size_t count,
+                       struct where_type *type_out, int32_t location);
+
+/* Evaluates what has constants only. */
+struct expr *where_fold(struct where_builder *b, struct expr *expr);
+
+#endif

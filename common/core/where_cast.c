@@ -1,0 +1,181 @@
+#include "common/core/where_cast.h"
+
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/core/where_datetime.h"
+#include "common/core/where_decimal.h"
+#include "common/core/where_ops.h"
+
+struct cast_row {
+    enum where_base from;
+    enum where_base to;
+    bool is_implicit;
+};
+
+static const struct cast_row casts[] = {
+    {WT_INT2, WT_INT4, true},      {WT_INT2, WT_INT8, true},      {WT_INT2, WT_FLOAT4, true},
+    {WT_INT2, WT_FLOAT8, true},    {WT_INT2, WT_NUMERIC, true},   {WT_INT4, WT_INT8, true},
+    {WT_INT4, WT_FLOAT4, true},    {WT_INT4, WT_FLOAT8, true},    {WT_INT4, WT_NUMERIC, true},
+    {WT_INT8, WT_FLOAT4, true},    {WT_INT8, WT_FLOAT8, true},    {WT_INT8, WT_NUMERIC, true},
+    {WT_NUMERIC, WT_FLOAT4, true}, {WT_NUMERIC, WT_FLOAT8, true}, {WT_FLOAT4, WT_FLOAT8, true},
+    {WT_TEXT, WT_VARCHAR, true},   {WT_TEXT, WT_BPCHAR, true},    {WT_VARCHAR, WT_TEXT, true},
+    {WT_VARCHAR, WT_BPCHAR, true}, {WT_BPCHAR, WT_TEXT, true},    {WT_BPCHAR, WT_VARCHAR, true},
+    {WT_NAME, WT_TEXT, true},      {WT_DATE, WT_TIMESTAMP, true}, {WT_TIME, WT_INTERVAL, true},
+    {WT_BOOL, WT_INT4, false},     {WT_INT4, WT_BOOL, false},     {WT_INT4, WT_INT2, false},
+    {WT_INT8, WT_INT4, false},     {WT_INT8, WT_INT2, false},     {WT_TIMESTAMP, WT_DATE, false},
+};
+
+static const struct cast_row *
+find(struct where_type from, struct where_type to)
+{
+    if (from.is_array || to.is_array) {
+        return NULL;
+    }
+    for (size_t i = 0; i < COUNT_OF(casts); i++) {
+        if (casts[i].from == from.base && casts[i].to == to.base) {
+            return &casts[i];
+        }
+    }
+    return NULL;
+}
+
+bool
+where_cast_is_implicit(struct where_type from, struct where_type to)
+{
+    const struct cast_row *row = find(from, to);
+    return where_type_equal(from, to) || (row != NULL && row->is_implicit);
+}
+
+bool
+where_cast_exists(struct where_type from, struct where_type to)
+{
+    return where_type_equal(from, to) || find(from, to) != NULL;
+}
+
+static bool
+is_integer(enum where_base base)
+{
+    return base == WT_INT2 || base == WT_INT4 || base == WT_INT8;
+}
+
+static bool
+convert_integer(struct where_scratch *scratch, enum where_base to, int64_t v,
+                struct where_value *result)
+{
+    switch ((int)to) {
+    case WT_INT2:
+        result->integer = v;
+        return (v >= INT16_MIN && v <= INT16_MAX) || where_raise(scratch, "smallint out of range");
+    case WT_INT4:
+        result->integer = v;
+        return (v >= INT32_MIN && v <= INT32_MAX) || where_raise(scratch, "integer out of range");
+    case WT_FLOAT4:
+        result->real = (double)(float)v;
+        return true;
+    case WT_FLOAT8:
+        result->real = (double)v;
+        return true;
+    case WT_NUMERIC:
+        result->decimal = decimal_from_integer(v, scratch->mem);
+        return true;
+    case WT_BOOL:
+        result->boolean = v != 0;
+        return true;
+    default: /* int8 */
+        result->integer = v;
+        return true;
+    }
+}
+
+/* By way of its digits, as Postgres does. */
+static bool
+convert_decimal(struct where_scratch *scratch, struct where_type to,
+                const struct where_decimal *decimal, struct where_value *result)
+{
+    struct buf text = {0};
+    decimal_print(decimal, true, &text);
+    bool ok = where_value_parse(to, buf_view(&text), scratch->mem, result, scratch->err);
+    buf_free(&text);
+    return ok || where_raise(scratch, "value out of range: overflow");
+}
+
+static bool
+convert_date(struct where_scratch *scratch, int64_t days, struct where_value *result)
+{
+    if (days == INT32_MAX || days == INT32_MIN) {
+        result->integer = days > 0 ? DATETIME_INFINITY : DATETIME_MINUS_INFINITY;
+        return true;
+    }
+    int64_t us;
+    if (__builtin_mul_overflow(days, DATETIME_US_PER_DAY, &us) ||
+        !datetime_add_interval(us, (struct where_interval){0}, &result->integer)) {
+        return where_raise(scratch, "date out of range for timestamp");
+    }
+    return true;
+}
+
+static void
+convert_timestamp(int64_t us, struct where_value *result)
+{
+    if (us == DATETIME_INFINITY || us == DATETIME_MINUS_INFINITY) {
+        result->integer = us > 0 ? INT32_MAX : INT32_MIN;
+        return;
+    }
+    int64_t days = us / DATETIME_US_PER_DAY;
+    result->integer = us % DATETIME_US_PER_DAY < 0 ? days - 1 : days;
+}
+
+static struct view
+without_trailing_blanks(struct view text)
+{
+    while (text.size > 0 && text.bytes[text.size - 1] == ' ') {
+        text.size--;
+    }
+    return text;
+}
+
+bool
+where_cast_convert(struct where_scratch *scratch, struct where_type from, struct where_type to,
+                   const struct where_value *value, struct where_value *result_out)
+{
+    struct where_value result = *value;
+    bool ok = true;
+    if (is_integer(from.base) && to.base != from.base) {
+        ok = convert_integer(scratch, to.base, value->integer, &result);
+    } else if (from.base == WT_NUMERIC && to.base != WT_NUMERIC) {
+        ok = convert_decimal(scratch, to, &value->decimal, &result);
+    } else if (from.base == WT_DATE && to.base == WT_TIMESTAMP) {
+        ok = convert_date(scratch, value->integer, &result);
+    } else if (from.base == WT_TIMESTAMP && to.base == WT_DATE) {
+        convert_timestamp(value->integer, &result);
+    } else if (from.base == WT_TIME && to.base == WT_INTERVAL) {
+        result.interval = (struct where_interval){.us = value->integer};
+    } else if (from.base == WT_BOOL && to.base == WT_INT4) {
+        result.integer = value->boolean;
+    } else if (from.base == WT_BPCHAR && to.base != WT_BPCHAR) {
+        result.text = without_trailing_blanks(value->text);
+    } /* else: the same value under another name */
+    if (ok) {
+        *result_out = result;
+    }
+    return ok;
+}
+
+void
+where_cast_to_text(struct where_scratch *scratch, struct where_type from,
+                   const struct where_value *value, struct where_value *result_out)
+{
+    struct buf text = {0};
+    if (from.base == WT_BPCHAR && !from.is_array) {
+        buf_append_view(&text, without_trailing_blanks(value->text));
+    } else {
+        where_value_print(from, value, &text);
+    }
+    uint8_t *copy = arena_alloc(scratch->mem, text.size + 1, 1);
+    if (text.size > 0) {
+        memcpy(copy, text.bytes, text.size);
+    }
+    *result_out = (struct where_value){.text = {copy, text.size}};
+    buf_free(&text);
+}

@@ -1,0 +1,380 @@
+#include "common/core/where_eval.h"
+
+#include <string.h>
+
+#include "common/core/where_cast.h"
+#include "common/core/where_fn.h"
+
+static bool eval(const struct expr *expr, struct where_row *row, struct where_value *out,
+                 struct err *err);
+
+static const struct where_value null_value = {.is_null = true};
+
+static struct where_value
+truth_value(bool boolean)
+{
+    return (struct where_value){.boolean = boolean};
+}
+
+static bool
+eval_column(const struct expr *expr, struct where_row *row, struct where_value *out,
+            struct err *err)
+{
+    ASSERT(expr->column < row->field_count);
+    struct where_field *field = &row->fields[expr->column];
+    if (field->is_null) {
+        *out = null_value;
+        return true;
+    }
+    if (!field->is_parsed) {
+        if (!where_value_parse(expr->type, field->text, row->mem, &field->value, err)) {
+            return false;
+        }
+        field->is_parsed = true;
+    }
+    *out = field->value;
+    return true;
+}
+
+static bool
+call(const struct expr *expr, struct where_type arg_type, struct where_row *row,
+     const struct where_value *args, struct where_value *out, struct err *err)
+{
+    struct where_scratch scratch = {.mem = row->mem, .err = err, .arg_type = arg_type};
+    struct where_value result = {0};
+    if (!expr->fn->impl(&scratch, args, &result)) {
+        return false;
+    }
+    *out = result;
+    return true;
+}
+
+static bool
+eval_call(const struct expr *expr, struct where_row *row, struct where_value *out, struct err *err)
+{
+    struct where_value args[WHERE_FN_ARGS];
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        if (!eval(expr->args[i], row, &args[i], err)) {
+            return false;
+        }
+        if (args[i].is_null) {
+            *out = null_value;
+            return true;
+        }
+    }
+    return call(expr, expr->args[0]->type, row, args, out, err);
+}
+
+/*
+ * AND and OR stop at the first value that decides. An error counts only when no other part decides:
+ * Postgres may look at the parts in any order.
+ */
+static bool
+eval_junction(const struct expr *expr, struct where_row *row, struct where_value *out,
+              struct err *err)
+{
+    bool deciding = expr->kind == EXPR_OR;
+    bool failed = false;
+    struct where_value result = truth_value(!deciding);
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        struct where_value value;
+        struct err ignored;
+        if (!eval(expr->args[i], row, &value, failed ? &ignored : err)) {
+            failed = true;
+        } else if (value.is_null) {
+            result = null_value;
+        } else if (value.boolean == deciding) {
+            *out = truth_value(deciding);
+            return true;
+        }
+    }
+    *out = result;
+    return !failed;
+}
+
+static bool
+eval_test(const struct expr *expr, struct where_row *row, struct where_value *out, struct err *err)
+{
+    /* IS NULL asks of a column only whether it is there: a value that we cannot read has an answer
+     * too. */
+    struct where_value value;
+    if (expr->kind == EXPR_IS_NULL && expr->args[0]->kind == EXPR_COLUMN) {
+        value = row->fields[expr->args[0]->column].is_null ? null_value : truth_value(true);
+    } else if (!eval(expr->args[0], row, &value, err)) {
+        return false;
+    }
+    bool holds = value.is_null;
+    if (expr->kind == EXPR_IS_TRUE || expr->kind == EXPR_IS_FALSE) {
+        holds = !value.is_null && value.boolean == (expr->kind == EXPR_IS_TRUE);
+    }
+    *out = truth_value(holds != expr->is_negated);
+    return true;
+}
+
+static bool
+eval_distinct(const struct expr *expr, struct where_row *row, struct where_value *out,
+              struct err *err)
+{
+    struct where_value a;
+    struct where_value b;
+    if (!eval(expr->args[0], row, &a, err) || !eval(expr->args[1], row, &b, err)) {
+        return false;
+    }
+    bool distinct = a.is_null != b.is_null;
+    if (!a.is_null && !b.is_null) {
+        distinct = where_value_compare(expr->args[0]->type, &a, &b) != 0;
+    }
+    *out = truth_value(distinct != expr->is_negated);
+    return true;
+}
+
+/* op ANY is an OR over the elements, op ALL an AND: a NULL element makes "unknown" unless decided.
+ */
+static bool
+eval_any(const struct expr *expr, struct where_row *row, struct where_value *out, struct err *err)
+{
+    struct where_value args[2];
+    struct where_value array;
+    bool deciding = expr->kind == EXPR_ANY;
+    if (!eval(expr->args[0], row, &args[0], err) || !eval(expr->args[1], row, &array, err)) {
+        return false;
+    }
+    if (array.is_null) {
+        *out = null_value;
+        return true;
+    }
+    struct where_value result = truth_value(!deciding);
+    for (size_t i = 0; i < array.array.count; i++) {
+        struct where_value one = null_value;
+        args[1] = array.array.items[i];
+        if (!args[0].is_null && !args[1].is_null &&
+            !call(expr, expr->args[0]->type, row, args, &one, err)) {
+            return false;
+        }
+        if (one.is_null) {
+            result = null_value;
+        } else if (one.boolean == deciding) {
+            *out = one;
+            return true;
+        }
+    }
+    *out = result;
+    return true;
+}
+
+static bool
+eval_coalesce(const struct expr *expr, struct where_row *row, struct where_value *out,
+              struct err *err)
+{
+    *out = null_value;
+    for (size_t i = 0; i < expr->arg_count && out->is_null; i++) {
+        if (!eval(expr->args[i], row, out, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+eval_extreme(const struct expr *expr, struct where_row *row, struct where_value *out,
+             struct err *err)
+{
+    struct where_value best = null_value;
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        struct where_value value;
+        if (!eval(expr->args[i], row, &value, err)) {
+            return false;
+        }
+        if (value.is_null) {
+            continue;
+        }
+        int order = best.is_null ? 0 : where_value_compare(expr->type, &value, &best);
+        if (best.is_null || (expr->kind == EXPR_GREATEST ? order > 0 : order < 0)) {
+            best = value;
+        }
+    }
+    *out = best;
+    return true;
+}
+
+static bool
+eval_concat(const struct expr *expr, struct where_row *row, struct where_value *out,
+            struct err *err)
+{
+    struct where_value *parts = arena_alloc(row->mem, expr->arg_count + 1, sizeof *parts);
+    size_t size = 0;
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        if (!eval(expr->args[i], row, &parts[i], err)) {
+            return false;
+        }
+        size += parts[i].is_null ? 0 : parts[i].text.size;
+    }
+    uint8_t *bytes = arena_alloc(row->mem, size + 1, 1);
+    size_t used = 0;
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        if (!parts[i].is_null && parts[i].text.size > 0) {
+            memcpy(bytes + used, parts[i].text.bytes, parts[i].text.size);
+            used += parts[i].text.size;
+        }
+    }
+    *out = (struct where_value){.text = {bytes, size}};
+    return true;
+}
+
+static bool
+eval_array(const struct expr *expr, struct where_row *row, struct where_value *out, struct err *err)
+{
+    struct where_value *items = arena_alloc(row->mem, expr->arg_count + 1, sizeof *items);
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        if (!eval(expr->args[i], row, &items[i], err)) {
+            return false;
+        }
+    }
+    *out = (struct where_value){.array = {
+                                    .count = expr->arg_count,
+                                    .dimension_count = expr->arg_count > 0 ? 1 : 0,
+                                    .dimensions = {expr->arg_count},
+                                    .items = items,
+                                }};
+    return true;
+}
+
+/* As many subscripts as dimensions, each within bounds; else NULL, as in Postgres. */
+static bool
+eval_index(const struct expr *expr, struct where_row *row, struct where_value *out, struct err *err)
+{
+    struct where_value array;
+    if (!eval(expr->args[0], row, &array, err)) {
+        return false;
+    }
+    size_t place = 0;
+    bool inside = !array.is_null && array.array.dimension_count == expr->arg_count - 1;
+    for (size_t i = 1; i < expr->arg_count; i++) {
+        struct where_value subscript;
+        if (!eval(expr->args[i], row, &subscript, err)) {
+            return false;
+        }
+        inside = inside && !subscript.is_null && subscript.integer >= 1 &&
+                 (uint64_t)subscript.integer <= array.array.dimensions[i - 1];
+        if (inside) {
+            place = place * array.array.dimensions[i - 1] + (size_t)(subscript.integer - 1);
+        }
+    }
+    *out = inside ? array.array.items[place] : null_value;
+    return true;
+}
+
+/* A column's text is Postgres' own; bool alone is spelled in full by a cast. */
+static bool
+eval_to_text(const struct expr *expr, struct where_row *row, struct where_value *out,
+             struct err *err)
+{
+    const struct expr *arg = expr->args[0];
+    bool is_own_text = arg->kind == EXPR_COLUMN && arg->type.base != WT_BPCHAR &&
+                       (arg->type.base != WT_BOOL || arg->type.is_array);
+    if (is_own_text) {
+        const struct where_field *field = &row->fields[arg->column];
+        *out = field->is_null ? null_value : (struct where_value){.text = field->text};
+        return true;
+    }
+    struct where_value value;
+    if (!eval(arg, row, &value, err)) {
+        return false;
+    }
+    if (value.is_null) {
+        *out = null_value;
+        return true;
+    }
+    struct where_scratch scratch = {.mem = row->mem, .err = err};
+    where_cast_to_text(&scratch, arg->type, &value, out);
+    return true;
+}
+
+static bool
+eval_conversion(const struct expr *expr, struct where_row *row, struct where_value *out,
+                struct err *err)
+{
+    struct where_value value;
+    if (!eval(expr->args[0], row, &value, err)) {
+        return false;
+    }
+    if (value.is_null) {
+        *out = null_value;
+        return true;
+    }
+    if (expr->kind == EXPR_FROM_TEXT) {
+        return where_value_parse(expr->type, value.text, row->mem, out, err);
+    }
+    struct where_scratch scratch = {.mem = row->mem, .err = err, .arg_type = expr->args[0]->type};
+    return where_cast_convert(&scratch, expr->args[0]->type, expr->type, &value, out);
+}
+
+static bool
+eval(const struct expr *expr, struct where_row *row, struct where_value *out, struct err *err)
+{
+    switch (expr->kind) {
+    case EXPR_CONST:
+        *out = expr->value;
+        return true;
+    case EXPR_COLUMN:
+        return eval_column(expr, row, out, err);
+    case EXPR_CALL:
+        return eval_call(expr, row, out, err);
+    case EXPR_AND:
+    case EXPR_OR:
+        return eval_junction(expr, row, out, err);
+    case EXPR_NOT:
+        if (!eval(expr->args[0], row, out, err)) {
+            return false;
+        }
+        out->boolean = !out->is_null && !out->boolean;
+        return true;
+    case EXPR_IS_NULL:
+    case EXPR_IS_TRUE:
+    case EXPR_IS_FALSE:
+    case EXPR_IS_UNKNOWN:
+        return eval_test(expr, row, out, err);
+    case EXPR_DISTINCT:
+        return eval_distinct(expr, row, out, err);
+    case EXPR_ANY:
+    case EXPR_ALL:
+        return eval_any(expr, row, out, err);
+    case EXPR_COALESCE:
+        return eval_coalesce(expr, row, out, err);
+    case EXPR_GREATEST:
+    case EXPR_LEAST:
+        return eval_extreme(expr, row, out, err);
+    case EXPR_CONCAT:
+        return eval_concat(expr, row, out, err);
+    case EXPR_ARRAY:
+        return eval_array(expr, row, out, err);
+    case EXPR_INDEX:
+        return eval_index(expr, row, out, err);
+    case EXPR_TO_TEXT:
+        return eval_to_text(expr, row, out, err);
+    case EXPR_FROM_TEXT:
+    case EXPR_CONVERT:
+        return eval_conversion(expr, row, out, err);
+    }
+    return err_set(err, ERR_INVALID, "expression of unknown kind %d", (int)expr->kind);
+}
+
+bool
+where_eval_value(const struct expr *expr, struct where_row *row, struct where_value *value_out,
+                 struct err *err)
+{
+    return eval(expr, row, value_out, err);
+}
+
+enum where_truth
+where_eval_truth(const struct expr *expr, struct where_row *row, struct err *err)
+{
+    struct where_value value;
+    if (!eval(expr, row, &value, err)) {
+        return WHERE_ERROR;
+    }
+    if (value.is_null) {
+        return WHERE_UNKNOWN;
+    }
+    return value.boolean ? WHERE_TRUE : WHERE_FALSE;
+}

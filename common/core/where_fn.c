@@ -1,0 +1,148 @@
+#include "common/core/where_fn.h"
+
+#include "common/core/where_ops.h"
+
+#define COMPARISONS(base, flags)                                     \
+    {"=", FN_OPERATOR, 2, {base, base}, WT_BOOL, fn_eq, 0},          \
+        {"<>", FN_OPERATOR, 2, {base, base}, WT_BOOL, fn_ne, 0},     \
+        {"<", FN_OPERATOR, 2, {base, base}, WT_BOOL, fn_lt, flags},  \
+        {"<=", FN_OPERATOR, 2, {base, base}, WT_BOOL, fn_le, flags}, \
+        {">", FN_OPERATOR, 2, {base, base}, WT_BOOL, fn_gt, flags},  \
+    {                                                                \
+        ">=", FN_OPERATOR, 2, {base, base}, WT_BOOL, fn_ge, flags    \
+    }
+
+#define EQUALITY(base)                                        \
+    {"=", FN_OPERATOR, 2, {base, base}, WT_BOOL, fn_eq, 0},   \
+    {                                                         \
+        "<>", FN_OPERATOR, 2, {base, base}, WT_BOOL, fn_ne, 0 \
+    }
+
+#define INTEGERS(base)                                         \
+    {"+", FN_OPERATOR, 2, {base, base}, base, int_add, 0},     \
+        {"-", FN_OPERATOR, 2, {base, base}, base, int_sub, 0}, \
+        {"*", FN_OPERATOR, 2, {base, base}, base, int_mul, 0}, \
+        {"/", FN_OPERATOR, 2, {base, base}, base, int_div, 0}, \
+        {"+", FN_OPERATOR, 1, {base}, base, int_plus, 0},      \
+        {"-", FN_OPERATOR, 1, {base}, base, int_minus, 0},     \
+        {"@", FN_OPERATOR, 1, {base}, base, int_abs, 0},       \
+        {"&", FN_OPERATOR, 2, {base, base}, base, int_and, 0}, \
+        {"|", FN_OPERATOR, 2, {base, base}, base, int_or, 0},  \
+        {"#", FN_OPERATOR, 2, {base, base}, base, int_xor, 0}, \
+    {                                                          \
+        "~", FN_OPERATOR, 1, {base}, base, int_not, 0          \
+    }
+
+#define REALS(base)                                             \
+    {"+", FN_OPERATOR, 2, {base, base}, base, real_add, 0},     \
+        {"-", FN_OPERATOR, 2, {base, base}, base, real_sub, 0}, \
+        {"*", FN_OPERATOR, 2, {base, base}, base, real_mul, 0}, \
+        {"/", FN_OPERATOR, 2, {base, base}, base, real_div, 0}, \
+        {"+", FN_OPERATOR, 1, {base}, base, real_plus, 0},      \
+        {"-", FN_OPERATOR, 1, {base}, base, real_minus, 0},     \
+    {                                                           \
+        "@", FN_OPERATOR, 1, {base}, base, real_abs, 0          \
+    }
+
+#define STAMPS(base)                                                          \
+    {"+", FN_OPERATOR, 2, {base, WT_INTERVAL}, base, timestamp_add, 0},       \
+        {"+", FN_OPERATOR, 2, {WT_INTERVAL, base}, base, timestamp_added, 0}, \
+        {"-", FN_OPERATOR, 2, {base, WT_INTERVAL}, base, timestamp_sub, 0},   \
+    {                                                                         \
+        "-", FN_OPERATOR, 2, {base, base}, WT_INTERVAL, timestamp_diff, 0     \
+    }
+
+#define TEXT_MATCH(base)                                                                 \
+    {"~~", FN_OPERATOR, 2, {base, WT_TEXT}, WT_BOOL, text_like, 0},                      \
+        {"!~~", FN_OPERATOR, 2, {base, WT_TEXT}, WT_BOOL, text_not_like, 0},             \
+        {"~~*", FN_OPERATOR, 2, {base, WT_TEXT}, WT_BOOL, text_ilike, FN_C_COLLATION},   \
+    {                                                                                    \
+        "!~~*", FN_OPERATOR, 2, {base, WT_TEXT}, WT_BOOL, text_not_ilike, FN_C_COLLATION \
+    }
+
+/* clang-format off */
+const struct where_fn where_fns[] = {
+    COMPARISONS(WT_INT2, 0), COMPARISONS(WT_INT4, 0), COMPARISONS(WT_INT8, 0),
+    COMPARISONS(WT_FLOAT4, 0), COMPARISONS(WT_FLOAT8, 0), COMPARISONS(WT_NUMERIC, 0),
+    COMPARISONS(WT_TEXT, FN_C_COLLATION), COMPARISONS(WT_BPCHAR, FN_C_COLLATION),
+    COMPARISONS(WT_UUID, 0), COMPARISONS(WT_DATE, 0), COMPARISONS(WT_TIME, 0),
+    COMPARISONS(WT_TIMESTAMP, 0), COMPARISONS(WT_TIMESTAMPTZ, 0),
+    COMPARISONS(WT_BOOL, 0), COMPARISONS(WT_INTERVAL, 0), COMPARISONS(WT_BYTEA, 0),
+    EQUALITY(WT_ENUM),
+    INTEGERS(WT_INT2), INTEGERS(WT_INT4), INTEGERS(WT_INT8),
+    REALS(WT_FLOAT4), REALS(WT_FLOAT8),
+    {"|/", FN_OPERATOR, 1, {WT_FLOAT8}, WT_FLOAT8, real_root, 0},
+    {"+", FN_OPERATOR, 2, {WT_NUMERIC, WT_NUMERIC}, WT_NUMERIC, numeric_add, 0},
+    {"-", FN_OPERATOR, 2, {WT_NUMERIC, WT_NUMERIC}, WT_NUMERIC, numeric_sub, 0},
+    {"*", FN_OPERATOR, 2, {WT_NUMERIC, WT_NUMERIC}, WT_NUMERIC, numeric_mul, 0},
+    {"+", FN_OPERATOR, 1, {WT_NUMERIC}, WT_NUMERIC, numeric_plus, 0},
+    {"-", FN_OPERATOR, 1, {WT_NUMERIC}, WT_NUMERIC, numeric_minus, 0},
+    {"@", FN_OPERATOR, 1, {WT_NUMERIC}, WT_NUMERIC, numeric_abs, 0},
+    {"||", FN_OPERATOR, 2, {WT_TEXT, WT_TEXT}, WT_TEXT, text_concat, 0},
+    TEXT_MATCH(WT_TEXT), TEXT_MATCH(WT_BPCHAR),
+    {"like", FN_FUNCTION, 2, {WT_TEXT, WT_TEXT}, WT_BOOL, text_like, 0},
+    {"ilike", FN_FUNCTION, 2, {WT_TEXT, WT_TEXT}, WT_BOOL, text_ilike, FN_C_COLLATION},
+    {"lower", FN_FUNCTION, 1, {WT_TEXT}, WT_TEXT, text_lower, FN_C_COLLATION},
+    {"upper", FN_FUNCTION, 1, {WT_TEXT}, WT_TEXT, text_upper, FN_C_COLLATION},
+    {"+", FN_OPERATOR, 2, {WT_DATE, WT_INT4}, WT_DATE, date_add_days, 0},
+    {"+", FN_OPERATOR, 2, {WT_INT4, WT_DATE}, WT_DATE, days_add_date, 0},
+    {"-", FN_OPERATOR, 2, {WT_DATE, WT_INT4}, WT_DATE, date_sub_days, 0},
+    {"-", FN_OPERATOR, 2, {WT_DATE, WT_DATE}, WT_INT4, date_sub_date, 0},
+    {"+", FN_OPERATOR, 2, {WT_DATE, WT_TIME}, WT_TIMESTAMP, date_add_time, 0},
+    {"+", FN_OPERATOR, 2, {WT_TIME, WT_DATE}, WT_TIMESTAMP, time_add_date, 0},
+    STAMPS(WT_TIMESTAMP), STAMPS(WT_TIMESTAMPTZ),
+    {"+", FN_OPERATOR, 2, {WT_TIME, WT_INTERVAL}, WT_TIME, time_add, 0},
+    {"+", FN_OPERATOR, 2, {WT_INTERVAL, WT_TIME}, WT_TIME, time_added, 0},
+    {"-", FN_OPERATOR, 2, {WT_TIME, WT_INTERVAL}, WT_TIME, time_sub, 0},
+    {"-", FN_OPERATOR, 2, {WT_TIME, WT_TIME}, WT_INTERVAL, time_diff, 0},
+    {"+", FN_OPERATOR, 2, {WT_INTERVAL, WT_INTERVAL}, WT_INTERVAL, interval_add, 0},
+    {"-", FN_OPERATOR, 2, {WT_INTERVAL, WT_INTERVAL}, WT_INTERVAL, interval_sub, 0},
+    {"-", FN_OPERATOR, 1, {WT_INTERVAL}, WT_INTERVAL, interval_minus, 0},
+    {"%", FN_OPERATOR, 2, {WT_INT2, WT_INT2}, WT_INT2, int_mod, 0},
+    {"%", FN_OPERATOR, 2, {WT_INT4, WT_INT4}, WT_INT4, int_mod, 0},
+    {"%", FN_OPERATOR, 2, {WT_INT8, WT_INT8}, WT_INT8, int_mod, 0},
+    {"@>", FN_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_BOOL, array_contains, 0},
+    {"<@", FN_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_BOOL, array_contained, 0},
+    {"&&", FN_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_BOOL, array_overlaps, 0},
+    {"||", FN_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_UNKNOWN, array_concat, 0},
+};
+/* clang-format on */
+
+const size_t where_fn_count = COUNT_OF(where_fns);
+
+const struct where_fn *
+where_fn_comparison(struct view name, enum where_base base)
+{
+    enum where_base wanted = base == WT_VARCHAR || base == WT_NAME ? WT_TEXT : base;
+    for (size_t i = 0; i < where_fn_count; i++) {
+        const struct where_fn *fn = &where_fns[i];
+        if (fn->kind == FN_OPERATOR && fn->arg_count == 2 && fn->args[0] == wanted &&
+            fn->args[1] == wanted && fn->result == WT_BOOL && view_is(name, fn->name)) {
+            return fn;
+        }
+    }
+    return NULL;
+}
+
+const struct where_fn *
+where_fn_array(struct view name)
+{
+    for (size_t i = 0; i < where_fn_count; i++) {
+        if (where_fns[i].kind == FN_ARRAY && view_is(name, where_fns[i].name)) {
+            return &where_fns[i];
+        }
+    }
+    return NULL;
+}
+
+uint32_t
+where_fn_number(const struct where_fn *fn)
+{
+    return (uint32_t)(fn - where_fns);
+}
+
+const struct where_fn *
+where_fn_by_number(uint32_t number)
+{
+    return number < where_fn_count ? &where_fns[number] : NULL;
+}

@@ -1,0 +1,65 @@
+/*
+ * where_fn.h - the operators and functions of the where language, one table.
+ *
+ * A row is one Postgres function: name, argument types, result, and our code for it. Overloads are
+ * resolved by Postgres' own rules (where_resolve.c) among the rows of a name.
+ *
+ * Threading: no state, any thread.
+ */
+#ifndef CORE_WHERE_FN_H
+#define CORE_WHERE_FN_H
+
+#include "common/core/where_expr.h"
+
+#define WHERE_FN_ARGS 2
+
+/* What an evaluation works with. */
+struct where_scratch {
+    struct arena *mem;
+    struct err *err;
+    struct where_type arg_type; /* of the first argument: comparisons serve every type */
+};
+
+/* Strict: called without NULLs. False: Postgres would raise an error; scratch->err says which. */
+typedef bool (*where_fn_impl)(struct where_scratch *scratch, const struct where_value *args,
+                              struct where_value *result_out);
+
+enum where_fn_kind {
+    FN_OPERATOR, /* binary, or prefix with one argument */
+    FN_FUNCTION,
+    FN_ARRAY, /* on two arrays of any one type */
+};
+
+#define FN_C_COLLATION 1u /* depends on a collation: Postgres is told to use "C", as we do */
+
+struct where_fn {
+    const char *name;
+    enum where_fn_kind kind;
+    uint8_t arg_count;
+    enum where_base args[WHERE_FN_ARGS];
+    enum where_base result;
+    where_fn_impl impl;
+    uint32_t flags;
+};
+
+/* All rows; a row's place is its number in stored clauses, so rows are only ever added at the end.
+ */
+extern const struct where_fn where_fns[];
+extern const size_t where_fn_count;
+
+/* The row that compares two values of this type by this operator; NULL: none. */
+const struct where_fn *where_fn_comparison(struct view name, enum where_base base);
+
+/* The row for two arrays of one type: @> <@ && and ||, whose result is WT_UNKNOWN here; NULL: none.
+ */
+const struct where_fn *where_fn_array(struct view name);
+
+/* A row's number in stored clauses, and back; NULL for a number that no row has. */
+uint32_t where_fn_number(const struct where_fn *fn);
+const struct where_fn *where_fn_by_number(uint32_t number);
+
+/* `text` matches the LIKE pattern: % and _ (one character), a backslash takes the next one as it
+ * is. */
+bool where_like(struct view text, struct view pattern, bool ignore_case);
+
+#endif

@@ -1,0 +1,69 @@
+/* LIKE and ILIKE, in time that grows with text times pattern and never faster. */
+#include "common/core/where_fn.h"
+
+static uint8_t
+folded(uint8_t b, bool ignore_case)
+{
+    return ignore_case && b >= 'A' && b <= 'Z' ? b | 0x20 : b;
+}
+
+/* Bytes of the UTF-8 character at `i`. */
+static size_t
+character_size(struct view text, size_t i)
+{
+    size_t size = 1;
+    while (i + size < text.size && (text.bytes[i + size] & 0xc0) == 0x80) {
+        size++;
+    }
+    return size;
+}
+
+/* One step of the pattern that is not %: how far text and pattern move on; false: no match here. */
+static bool
+match_one(struct view text, size_t *t, struct view pattern, size_t *p, bool ignore_case)
+{
+    size_t at = *p;
+    if (pattern.bytes[at] == '_') {
+        *t += character_size(text, *t);
+        *p = at + 1;
+        return true;
+    }
+    if (pattern.bytes[at] == '\\' && at + 1 < pattern.size) {
+        at++;
+    }
+    if (folded(text.bytes[*t], ignore_case) != folded(pattern.bytes[at], ignore_case)) {
+        return false;
+    }
+    *t += 1;
+    *p = at + 1;
+    return true;
+}
+
+bool
+where_like(struct view text, struct view pattern, bool ignore_case)
+{
+    size_t t = 0;
+    size_t p = 0;
+    size_t retry_p = SIZE_MAX; /* behind the last %, and where in the text it has been tried */
+    size_t retry_t = 0;
+    while (t < text.size) {
+        if (p < pattern.size && pattern.bytes[p] == '%') {
+            retry_p = ++p;
+            retry_t = t;
+            continue;
+        }
+        if (p < pattern.size && match_one(text, &t, pattern, &p, ignore_case)) {
+            continue;
+        }
+        if (retry_p == SIZE_MAX) {
+            return false;
+        }
+        retry_t += character_size(text, retry_t);
+        t = retry_t;
+        p = retry_p;
+    }
+    while (p < pattern.size && pattern.bytes[p] == '%') {
+        p++;
+    }
+    return p == pattern.size;
+}

@@ -1,0 +1,81 @@
+/*
+ * where_ops.h - our code for each row of where_fn.c's table, and no more.
+ *
+ * Each does what the Postgres function of the same purpose does, its errors included.
+ *
+ * Threading: no state, any thread.
+ */
+#ifndef CORE_WHERE_OPS_H
+#define CORE_WHERE_OPS_H
+
+#include "common/core/where_fn.h"
+
+#define IMPL(name)                                                           \
+    bool name(struct where_scratch *scratch, const struct where_value *args, \
+              struct where_value *result)
+
+IMPL(fn_eq);
+IMPL(fn_ne);
+IMPL(fn_lt);
+IMPL(fn_le);
+IMPL(fn_gt);
+IMPL(fn_ge);
+IMPL(int_add);
+IMPL(int_sub);
+IMPL(int_mul);
+IMPL(int_div);
+IMPL(int_mod);
+IMPL(int_plus);
+IMPL(int_minus);
+IMPL(int_abs);
+IMPL(int_and);
+IMPL(int_or);
+IMPL(int_xor);
+IMPL(int_not);
+IMPL(real_add);
+IMPL(real_sub);
+IMPL(real_mul);
+IMPL(real_div);
+IMPL(real_plus);
+IMPL(real_minus);
+IMPL(real_abs);
+IMPL(real_root);
+IMPL(numeric_add);
+IMPL(numeric_sub);
+IMPL(numeric_mul);
+IMPL(numeric_plus);
+IMPL(numeric_minus);
+IMPL(numeric_abs);
+IMPL(text_concat);
+IMPL(text_lower);
+IMPL(text_upper);
+IMPL(text_like);
+IMPL(text_not_like);
+IMPL(text_ilike);
+IMPL(text_not_ilike);
+IMPL(date_add_days);
+IMPL(days_add_date);
+IMPL(date_sub_days);
+IMPL(date_sub_date);
+IMPL(timestamp_add);
+IMPL(timestamp_added);
+IMPL(timestamp_sub);
+IMPL(timestamp_diff);
+IMPL(interval_add);
+IMPL(interval_sub);
+IMPL(interval_minus);
+IMPL(time_add);
+IMPL(time_added);
+IMPL(time_sub);
+IMPL(time_diff);
+IMPL(date_add_time);
+IMPL(time_add_date);
+IMPL(array_contains);
+IMPL(array_contained);
+IMPL(array_overlaps);
+IMPL(array_concat);
+
+/* An error that Postgres would raise, in its words. False. */
+bool where_raise(struct where_scratch *scratch, const char *text);
+
+#endif
