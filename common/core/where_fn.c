@@ -44,6 +44,21 @@
         "@", FN_OPERATOR, 1, {base}, base, real_abs, 0          \
     }
 
+/* Postgres has these too, and overload resolution sees them: int4 * float4 is one of float8. */
+#define MIXED_REALS(left, right)                                      \
+    {"=", FN_OPERATOR, 2, {left, right}, WT_BOOL, fn_eq, 0},          \
+        {"<>", FN_OPERATOR, 2, {left, right}, WT_BOOL, fn_ne, 0},     \
+        {"<", FN_OPERATOR, 2, {left, right}, WT_BOOL, fn_lt, 0},      \
+        {"<=", FN_OPERATOR, 2, {left, right}, WT_BOOL, fn_le, 0},     \
+        {">", FN_OPERATOR, 2, {left, right}, WT_BOOL, fn_gt, 0},      \
+        {">=", FN_OPERATOR, 2, {left, right}, WT_BOOL, fn_ge, 0},     \
+        {"+", FN_OPERATOR, 2, {left, right}, WT_FLOAT8, real_add, 0}, \
+        {"-", FN_OPERATOR, 2, {left, right}, WT_FLOAT8, real_sub, 0}, \
+        {"*", FN_OPERATOR, 2, {left, right}, WT_FLOAT8, real_mul, 0}, \
+    {                                                                 \
+        "/", FN_OPERATOR, 2, {left, right}, WT_FLOAT8, real_div, 0    \
+    }
+
 #define STAMPS(base)                                                          \
     {"+", FN_OPERATOR, 2, {base, WT_INTERVAL}, base, timestamp_add, 0},       \
         {"+", FN_OPERATOR, 2, {WT_INTERVAL, base}, base, timestamp_added, 0}, \
@@ -101,6 +116,7 @@ const struct where_fn where_fns[] = {
     {"%", FN_OPERATOR, 2, {WT_INT2, WT_INT2}, WT_INT2, int_mod, 0},
     {"%", FN_OPERATOR, 2, {WT_INT4, WT_INT4}, WT_INT4, int_mod, 0},
     {"%", FN_OPERATOR, 2, {WT_INT8, WT_INT8}, WT_INT8, int_mod, 0},
+    MIXED_REALS(WT_FLOAT4, WT_FLOAT8), MIXED_REALS(WT_FLOAT8, WT_FLOAT4),
     {"@>", FN_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_BOOL, array_contains, 0},
     {"<@", FN_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_BOOL, array_contained, 0},
     {"&&", FN_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_BOOL, array_overlaps, 0},

@@ -18,6 +18,7 @@ struct where_scratch {
     struct arena *mem;
     struct err *err;
     struct where_type arg_type; /* of the first argument: comparisons serve every type */
+    enum where_base result;     /* of the row */
 };
 
 /* Strict: called without NULLs. False: Postgres would raise an error; scratch->err says which. */

@@ -23,7 +23,7 @@ fits(enum where_base base, int64_t v)
 static bool
 set_integer(struct where_scratch *scratch, bool overflowed, int64_t v, struct where_value *result)
 {
-    enum where_base base = scratch->arg_type.base;
+    enum where_base base = scratch->result;
     if (overflowed || !fits(base, v)) {
         return where_raise(scratch, integer_range_error(base));
     }
@@ -128,7 +128,7 @@ static bool
 set_real(struct where_scratch *scratch, double v, bool may_be_infinite, bool may_be_zero,
          struct where_value *result)
 {
-    double rounded = scratch->arg_type.base == WT_FLOAT4 ? (double)(float)v : v;
+    double rounded = scratch->result == WT_FLOAT4 ? (double)(float)v : v;
     if (isinf(rounded) && !may_be_infinite) {
         return where_raise(scratch, "value out of range: overflow");
     }
