@@ -31,11 +31,11 @@ LDFLAGS  += -pthread -Wl,--as-needed $(filter -fsanitize=%,$(OPT_$(MODE)))
 SERVICES                 := $(notdir $(patsubst %/main.c,%,$(wildcard services/*/main.c)))
 LIBS_orchestrator        := -lcivetweb -lnng -lmsgpackc
 LIBS_connection          := -lpq -lcivetweb -lnng -lmsgpackc
-LIBS_shape_log_collector := -lsqlite3 -lpg_query -lcivetweb -lnng -lmsgpackc
+LIBS_shape_log_collector := -lsqlite3 -lpg_query -lprotobuf-c -lm -lcivetweb -lnng -lmsgpackc
 LIBS_api                 := -lcivetweb -lnng -lmsgpackc -ljansson -lz -lzstd
 LIBS_shapewire           :=
 # Unit tests and benchmarks link all of them; the linker drops what a program does not use.
-LIBS_tests               := -lpq -lsqlite3 -lpg_query -lcivetweb -lnng -lmsgpackc -ljansson -lz -lzstd
+LIBS_tests               := -lpq -lsqlite3 -lpg_query -lprotobuf-c -lm -lcivetweb -lnng -lmsgpackc -ljansson -lz -lzstd
 BIN                      := $(if $(filter release,$(MODE)),build/bin,$(B)/bin)
 program                   = $(BIN)/$(if $(filter shapewire,$1),shapewire,shapewire-$(subst _,-,$1))
 BINS                     := $(foreach s,$(SERVICES),$(call program,$s))

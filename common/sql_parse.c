@@ -3,15 +3,10 @@
 #include <pg_query.h>
 #include <pg_query/pg_query.pb-c.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "common/buf.h"
 #include "common/mem.h"
-
-/* libpg_query takes about 1 KB of stack for each level; every level takes a token. */
-#define STACK_PER_TOKEN 2048
-#define TOKENS_MAX      16384
-#define STACK_WANTED    ((rlim_t)TOKENS_MAX * STACK_PER_TOKEN + (4u << 20))
+#include "common/sql_guard.h"
 
 struct conversion {
     struct arena *mem;
@@ -22,62 +17,6 @@ struct conversion {
 typedef PgQuery__Node pg_node;
 
 static struct sql_node *convert(struct conversion *c, const pg_node *node);
-
-void
-sql_parse_prepare_stack(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= STACK_WANTED) {
-        return;
-    }
-    limit.rlim_cur = limit.rlim_max < STACK_WANTED ? limit.rlim_max : STACK_WANTED;
-    (void)setrlimit(RLIMIT_STACK, &limit); /* refused: tokens_max() says less */
-}
-
-static size_t
-tokens_max(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= STACK_WANTED) {
-        return TOKENS_MAX;
-    }
-    return (size_t)limit.rlim_cur / STACK_PER_TOKEN;
-}
-
-static bool
-is_word_byte(uint8_t b)
-{
-    return (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || b == '_' || b == '$' || b >= 0x80 ||
-           (b >= '0' && b <= '9');
-}
-
-/*
- * Counts what can open a level of the tree: words, operators, brackets. Numbers, commas and the
- * inside of quotes cannot. Dollar quotes and comments are counted as if they were code: too many at
- * worst.
- */
-static size_t
-count_tokens(struct view text)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < text.size;) {
-        uint8_t b = text.bytes[i];
-        if (b == '\'' || b == '"') {
-            const uint8_t *end = memchr(text.bytes + i + 1, b, text.size - i - 1);
-            i = end == NULL ? text.size : (size_t)(end - text.bytes) + 1;
-            count += b == '"';
-        } else if (is_word_byte(b)) {
-            count += b < '0' || b > '9';
-            while (i < text.size && is_word_byte(text.bytes[i])) {
-                i++;
-            }
-        } else {
-            count += b != ' ' && b != ',' && b != '\n' && b != '\t' && b != '\r';
-            i++;
-        }
-    }
-    return count;
-}
 
 /* ---- small parts */
 
@@ -120,7 +59,8 @@ set_arg(struct conversion *c, struct sql_node *node, size_t i, const pg_node *ch
 }
 
 static bool
-set_args(struct conversion *c, struct sql_node *node, size_t from, pg_node **children, size_t count)
+set_args(struct conversion *c, struct sql_node *node, size_t from, pg_node *const *children,
+         size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (!set_arg(c, node, from + i, children[i])) {
@@ -131,7 +71,7 @@ set_args(struct conversion *c, struct sql_node *node, size_t from, pg_node **chi
 }
 
 static struct sql_node *
-make_with(struct conversion *c, enum sql_kind kind, int32_t location, pg_node **children,
+make_with(struct conversion *c, enum sql_kind kind, int32_t location, pg_node *const *children,
           size_t count)
 {
     struct sql_node *node = make(c, kind, location, count);
@@ -304,8 +244,7 @@ convert_boolean_test(struct conversion *c, const PgQuery__BooleanTest *test)
     default: /* IS TRUE */
         break;
     }
-    pg_node *arg = test->arg;
-    struct sql_node *node = make_with(c, kind, test->location, &arg, 1);
+    struct sql_node *node = make_with(c, kind, test->location, &test->arg, 1);
     if (node != NULL) {
         node->flags = flags;
     }
@@ -315,8 +254,7 @@ convert_boolean_test(struct conversion *c, const PgQuery__BooleanTest *test)
 static struct sql_node *
 convert_null_test(struct conversion *c, const PgQuery__NullTest *test)
 {
-    pg_node *arg = test->arg;
-    struct sql_node *node = make_with(c, SQL_IS_NULL, test->location, &arg, 1);
+    struct sql_node *node = make_with(c, SQL_IS_NULL, test->location, &test->arg, 1);
     if (node != NULL && test->nulltesttype == PG_QUERY__NULL_TEST_TYPE__IS_NOT_NULL) {
         node->flags = SQL_NEGATED;
     }
@@ -411,8 +349,7 @@ convert_sublink(struct conversion *c, const PgQuery__SubLink *link)
 static struct sql_node *
 convert_collate(struct conversion *c, const PgQuery__CollateClause *clause)
 {
-    pg_node *arg = clause->arg;
-    struct sql_node *node = make_with(c, SQL_COLLATE, clause->location, &arg, 1);
+    struct sql_node *node = make_with(c, SQL_COLLATE, clause->location, &clause->arg, 1);
     if (node != NULL) {
         set_names(c, node, clause->collname, clause->n_collname);
     }
@@ -540,9 +477,8 @@ parse(const char *prefix, struct view text, struct conversion *c, take_fn take, 
     if (text.size > SQL_TEXT_MAX) {
         return err_set(c->err, ERR_LIMIT, "expression is longer than %u bytes", SQL_TEXT_MAX);
     }
-    size_t most = tokens_max();
-    if (count_tokens(text) > most) {
-        return err_set(c->err, ERR_LIMIT, "expression has more than %zu words and operators", most);
+    if (!sql_guard_check(text, c->err)) {
+        return false;
     }
     if (text.size > 0 && memchr(text.bytes, 0, text.size) != NULL) {
         return err_set(c->err, ERR_INVALID, "expression has a NUL byte in it");

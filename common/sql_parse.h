@@ -33,10 +33,4 @@ NODISCARD bool sql_parse_order_by(struct view order, struct arena *mem, struct s
 
 #define SQL_ORDER_PREFIX "SELECT 1 ORDER BY "
 
-/*
- * Lets the main thread's stack grow as far as the longest accepted text needs. To be called once at
- * start; without it shorter texts are refused with ERR_LIMIT.
- */
-void sql_parse_prepare_stack(void);
-
 #endif

@@ -358,12 +358,12 @@ where_same_type(struct where_builder *b, struct expr **left, struct expr **right
     if (equal == NULL) {
         return false;
     }
-    if (equal->kind == EXPR_CALL) {
+    if (equal->kind == EXPR_CALL && where_type_equal(equal->args[0]->type, equal->args[1]->type)) {
         *left = equal->args[0];
         *right = equal->args[1];
         return true;
     }
-    struct expr *args[2] = {*left, *right}; /* both were constants and are folded */
+    struct expr *args[2] = {*left, *right}; /* float4 with float8, or both constants and folded */
     struct where_type type;
     if (!where_common_type(b, args, 2, &type, location)) {
         return false;

@@ -58,7 +58,7 @@ eval_call(const struct expr *expr, struct where_row *row, struct where_value *ou
         if (!eval(expr->args[i], row, &args[i], err)) {
             return false;
         }
-        if (args[i].is_null) {
+        if (args[i].is_null && (expr->fn->flags & FN_TAKES_NULL) == 0) {
             *out = null_value;
             return true;
         }

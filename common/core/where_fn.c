@@ -120,7 +120,7 @@ const struct where_fn where_fns[] = {
     {"@>", FN_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_BOOL, array_contains, 0},
     {"<@", FN_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_BOOL, array_contained, 0},
     {"&&", FN_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_BOOL, array_overlaps, 0},
-    {"||", FN_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_UNKNOWN, array_concat, 0},
+    {"||", FN_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_UNKNOWN, array_concat, FN_TAKES_NULL},
 };
 /* clang-format on */
 

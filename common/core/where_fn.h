@@ -21,7 +21,8 @@ struct where_scratch {
     enum where_base result;     /* of the row */
 };
 
-/* Strict: called without NULLs. False: Postgres would raise an error; scratch->err says which. */
+/* Strict, called without NULLs, but for FN_TAKES_NULL. False: Postgres would raise an error;
+ * scratch->err says which. */
 typedef bool (*where_fn_impl)(struct where_scratch *scratch, const struct where_value *args,
                               struct where_value *result_out);
 
@@ -31,6 +32,7 @@ enum where_fn_kind {
     FN_ARRAY, /* on two arrays of any one type */
 };
 
+#define FN_TAKES_NULL  2u /* not strict: sees NULLs itself */
 #define FN_C_COLLATION 1u /* depends on a collation: Postgres is told to use "C", as we do */
 
 struct where_fn {

@@ -1,0 +1,268 @@
+/*
+ * A clause gets the text that clients know when it is refused, one SQL however it was written, and
+ * the value that Postgres would give it. (That it is Postgres' value for random clauses and rows is
+ * the matter of tests/integration/test_where_oracle.py.)
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/buf.h"
+#include "common/core/where_code.h"
+#include "common/core/where_eval.h"
+#include "common/core/where_fn.h"
+#include "common/core/where_sql.h"
+#include "common/sql_parse.h"
+
+enum { ID, N, V, AT, FLAG, TAGS, MOOD, PRICE, COLUMN_COUNT };
+
+static struct where_column columns[COLUMN_COUNT];
+static struct where_param params[2];
+static struct where_scope scope = {
+    .columns = columns, .column_count = COLUMN_COUNT, .params = params};
+static struct arena *mem;
+
+static int
+set_up(void **state)
+{
+    static const struct {
+        const char *name;
+        struct where_type type;
+    } table[COLUMN_COUNT] = {
+        [ID] = {"id", {.base = WT_INT4}},
+        [N] = {"n", {.base = WT_INT4}},
+        [V] = {"v", {.base = WT_TEXT}},
+        [AT] = {"at", {.base = WT_TIMESTAMPTZ}},
+        [FLAG] = {"flag", {.base = WT_BOOL}},
+        [TAGS] = {"tags", {.base = WT_TEXT, .is_array = true}},
+        [MOOD] = {"mood", {.base = WT_ENUM, .oid = 4711}},
+        [PRICE] = {"price", {.base = WT_NUMERIC}},
+    };
+    (void)state;
+    for (size_t i = 0; i < COLUMN_COUNT; i++) {
+        columns[i] = (struct where_column){view_str(table[i].name), table[i].type, false};
+    }
+    mem = arena_new(16u << 20);
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    (void)state;
+    arena_free(mem);
+    return 0;
+}
+
+static struct expr *
+check(const char *text, struct err *err)
+{
+    struct sql_node *tree;
+    struct expr *expr;
+    if (!sql_parse_where(view_str(text), mem, &tree, err) ||
+        !where_check_tree(tree, &scope, mem, &expr, err)) {
+        return NULL;
+    }
+    return expr;
+}
+
+static void
+expect_error(const char *text, const char *message)
+{
+    struct err err;
+    assert_null(check(text, &err));
+    assert_string_equal(err.msg, message);
+}
+
+static void
+expect_sql(const char *text, const char *sql)
+{
+    struct err err = {0};
+    struct buf out = {0};
+    struct expr *expr = check(text, &err);
+    assert_string_equal(err.msg, "");
+    assert_non_null(expr);
+    where_sql(expr, &scope, &out);
+    assert_string_equal(buf_str(&out), sql);
+    buf_free(&out);
+}
+
+/* Fields in the columns' order; NULL for what is NULL. */
+static enum where_truth
+eval(const char *text, const char *const fields[COLUMN_COUNT])
+{
+    struct err err;
+    struct where_field row_fields[COLUMN_COUNT] = {0};
+    struct expr *expr = check(text, &err);
+    assert_non_null(expr);
+    for (size_t i = 0; i < COLUMN_COUNT; i++) {
+        row_fields[i].is_null = fields[i] == NULL;
+        row_fields[i].text = view_str(fields[i] == NULL ? "" : fields[i]);
+    }
+    struct where_row row = {row_fields, COLUMN_COUNT, mem};
+    return where_eval_truth(expr, &row, &err);
+}
+
+static void
+test_refusals_have_the_texts_that_clients_know(void **state)
+{
+    (void)state;
+    scope.param_count = 0;
+    expect_error("n = $1", "At location 4: parameter $1 was not provided");
+    expect_error("n =", "At location 18: syntax error at end of input");
+    expect_error("v = 10", "At location 2: Could not select an operator overload");
+    expect_error("zzz = 1", "At location 0: unknown reference zzz");
+    expect_error("n", "WHERE clause must return a boolean");
+    expect_error("count(*) > 1", "At location 0: aggregation is not supported in this context");
+    expect_error("n = 1; drop table x", "unescaped \";\" causing statement split");
+    expect_error("random() > 0.5", "At location 0: unknown or unsupported function random/0");
+    expect_error("at > '2024-01-01'",
+                 "At location 5: invalid syntax for type timestamptz: 2024-01-01");
+    expect_error("at > now()", "At location 5: unknown or unsupported function now/0");
+    expect_error("v ~ 'a'", "At location 2: unknown binary operator \"~\"");
+    expect_error("case when n=10 then true end",
+                 "At location 0: CaseExpr is not supported in this context");
+    expect_error("n = 'x'", "At location 4: invalid syntax for type int4: x");
+    expect_error("t.n = 1", "At location 0: unknown reference t.n");
+    expect_error("n=$x", "At location 17: syntax error at or near \"$\"");
+    expect_error("id IN (SELECT a FROM b)", "At location 3: subqueries are not supported yet");
+    expect_error("n = 1 ORDER BY n", "malformed query ending with SQL clauses");
+    expect_error("n IS TRUE", "At location 2: argument of IS TRUE must be bool, not int4");
+}
+
+static void
+test_parameters_take_the_type_of_their_first_use(void **state)
+{
+    (void)state;
+    params[0] = (struct where_param){true, view_str("10")};
+    params[1] = (struct where_param){true, view_str("abc")};
+    scope.param_count = 2;
+    expect_sql("n=$1", "(\"n\" = '10'::int4)");
+    expect_error("n=$2", "At location 2: invalid syntax for type int4: abc");
+    expect_error("n=$1 and v=$1", "At location 11: type conflict for $1: int4 and text");
+    scope.param_count = 0;
+}
+
+static void
+test_one_meaning_has_one_sql(void **state)
+{
+    (void)state;
+    expect_sql("n   =10", "(\"n\" = '10'::int4)");
+    expect_sql("n IN (10,20)", "(\"n\" = ANY ('{\"10\",\"20\"}'::int4[]))");
+    expect_sql("n BETWEEN 1 AND 15", "((\"n\" >= '1'::int4) AND (\"n\" <= '15'::int4))");
+    expect_sql("n IS NULL OR TRUE", "'true'::bool");
+    expect_sql("n = 2 + 3", "(\"n\" = '5'::int4)");
+    expect_sql("v < 'b'", "(\"v\" COLLATE \"C\" < 'b'::text)");
+    expect_sql("v = 'it''s \\'", "(\"v\" = E'it''s \\\\'::text)");
+    expect_sql("mood = 'ok'", "(\"mood\" = 'ok')");
+    expect_sql("n = 1.5", "(\"n\" = '1.5'::numeric)");
+    expect_sql("n = 3000000000", "(\"n\" = '3000000000'::int8)");
+}
+
+static void
+test_three_truths(void **state)
+{
+    (void)state;
+    const char *const row[COLUMN_COUNT] = {"1", NULL, "abc", NULL, "t", "{a,NULL}", "ok", "1.50"};
+    assert_int_equal(eval("n = 1", row), WHERE_UNKNOWN);
+    assert_int_equal(eval("n = 1 OR id = 1", row), WHERE_TRUE);
+    assert_int_equal(eval("n = 1 AND id = 2", row), WHERE_FALSE);
+    assert_int_equal(eval("NOT (n = 1)", row), WHERE_UNKNOWN);
+    assert_int_equal(eval("n IS NOT DISTINCT FROM NULL", row), WHERE_TRUE);
+    assert_int_equal(eval("id IN (1, NULL)", row), WHERE_TRUE);
+    assert_int_equal(eval("id NOT IN (2, NULL)", row), WHERE_UNKNOWN);
+    assert_int_equal(eval("'a' = ANY(tags)", row), WHERE_TRUE);
+    assert_int_equal(eval("'b' = ANY(tags)", row), WHERE_UNKNOWN);
+    assert_int_equal(eval("price = 1.5", row), WHERE_TRUE);
+    assert_int_equal(eval("mood IN ('sad', 'ok')", row), WHERE_TRUE);
+    assert_int_equal(eval("flag", row), WHERE_TRUE);
+}
+
+static void
+test_an_error_counts_only_when_nothing_else_decides(void **state)
+{
+    (void)state;
+    const char *const row[COLUMN_COUNT] = {"1", "0", "abc", NULL, "t", "{}", "ok", "0"};
+    assert_int_equal(eval("id / n = 1", row), WHERE_ERROR);
+    assert_int_equal(eval("id / n = 1 AND id = 2", row), WHERE_FALSE);
+    assert_int_equal(eval("id / n = 1 OR flag", row), WHERE_TRUE);
+    assert_int_equal(eval("v::int4 = 1", row), WHERE_ERROR);
+}
+
+static void
+test_like(void **state)
+{
+    (void)state;
+    assert_true(where_like(view_str("a%b"), view_str("a\\%b"), false));
+    assert_false(where_like(view_str("axb"), view_str("a\\%b"), false));
+    assert_true(where_like(view_str("日本"), view_str("__"), false));
+    assert_true(where_like(view_str("x\ny"), view_str("x_y"), false));
+    assert_true(where_like(view_str("ABC"), view_str("a%c"), true));
+    assert_true(where_like(view_str(""), view_str("%"), false));
+    assert_false(
+        where_like(view_str("aaaaaaaaaaaaaaaaaaaaaaaaaaaa"), view_str("%a%a%a%a%a%a%b"), false));
+}
+
+static void
+test_bytes_give_the_same_clause_and_shorter_ones_none(void **state)
+{
+    (void)state;
+    struct err err;
+    struct buf code = {0};
+    struct buf sql = {0};
+    struct expr *again;
+    struct expr *expr =
+        check("(n + 1 > 3 OR v LIKE 'a%') AND mood <> 'ok' AND tags @> '{a}'", &err);
+    assert_non_null(expr);
+    where_encode(expr, &code);
+    assert_true(where_decode(buf_view(&code), &scope, mem, &again, &err));
+    where_sql(again, &scope, &sql);
+    assert_string_equal(buf_str(&sql),
+                        "((((\"n\" + '1'::int4) > '3'::int4) OR (\"v\" ~~ 'a%'::text)) AND "
+                        "(\"mood\" <> 'ok') AND (\"tags\" @> '{\"a\"}'::text[]))");
+    for (size_t size = 0; size < code.size; size++) {
+        assert_false(where_decode((struct view){code.bytes, size}, &scope, mem, &again, &err));
+    }
+    buf_free(&code);
+    buf_free(&sql);
+}
+
+static void
+test_deep_nesting_is_refused(void **state)
+{
+    (void)state;
+    struct err err;
+    struct buf text = {0};
+    for (size_t i = 0; i < 300; i++) {
+        buf_append_str(&text, "NOT ");
+    }
+    buf_append_str(&text, "flag");
+    assert_null(check(buf_str(&text), &err));
+    assert_int_equal(err.kind, ERR_LIMIT);
+    for (size_t i = 0; i < 100000; i++) {
+        buf_append_str(&text, "+1");
+    }
+    assert_null(check(buf_str(&text), &err));
+    assert_int_equal(err.kind, ERR_LIMIT);
+    buf_free(&text);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refusals_have_the_texts_that_clients_know),
+        cmocka_unit_test(test_parameters_take_the_type_of_their_first_use),
+        cmocka_unit_test(test_one_meaning_has_one_sql),
+        cmocka_unit_test(test_three_truths),
+        cmocka_unit_test(test_an_error_counts_only_when_nothing_else_decides),
+        cmocka_unit_test(test_like),
+        cmocka_unit_test(test_bytes_give_the_same_clause_and_shorter_ones_none),
+        cmocka_unit_test(test_deep_nesting_is_refused),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
