@@ -116,7 +116,7 @@ NODISCARD bool log_item_op(struct view item, uint64_t *op_out);
 
 /*
  * Where in `items`, all of one transaction, the first item with an op beyond `op` begins;
- * items.size when there is none. An item without op_position counts as op 0.
+ * items.size when there is none. An item without op_position belongs to the one before it.
  */
 size_t log_items_after(struct view items, uint64_t op);
 

@@ -60,9 +60,12 @@ uint64_t checkpoint_durable_lsn(const struct checkpoint *checkpoint);
 /* Why it does not advance, for the status board; NULL while it does. */
 const char *checkpoint_error(const struct checkpoint *checkpoint);
 
-/* One more, of all that is there now, then calls `done`: before the lock is given up, or at the
- * end. */
-void checkpoint_finish(struct checkpoint *checkpoint, void (*done)(void *ctx), void *ctx);
+/*
+ * Calls `done` when all that is written out by now is durable and its checkpoint recorded: before a
+ * new shape enters the catalogue (its log must be as durable as its snapshot), before the lock is
+ * given up, at the end. Begins one as soon as can be; many callers share it.
+ */
+void checkpoint_wait(struct checkpoint *checkpoint, void (*done)(void *ctx), void *ctx);
 
 /* Not while one is under way. NULL is accepted. */
 void checkpoint_free(struct checkpoint *checkpoint);

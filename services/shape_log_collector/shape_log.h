@@ -42,8 +42,8 @@ enum shape_range_result {
 };
 
 /*
- * A log of the shape `handle` in the store's epoch; no file is touched. `owner` comes back in the
- * store's events. A new shape has nothing on disk, and is_new saves looking for it.
+ * A log of the shape `handle`, which is borrowed, in the store's epoch; no file is touched. `owner`
+ * comes back in the store's events. A new shape has nothing on disk: is_new saves looking for it.
  */
 struct shape_log *shape_log_new(struct log_store *store, const char *handle, void *owner,
                                 bool is_new);

@@ -64,6 +64,9 @@ NODISCARD bool storage_dir_write_claim(struct storage_dir *dir, const char *clai
 /* Makes EPOCH and its 256 folders, durably, if they are not there. Errors: ERR_IO, ERR_FULL. */
 NODISCARD bool storage_dir_make_epoch(struct storage_dir *dir, uint64_t epoch, struct err *err);
 
+/* The number of the folder in EPOCH that holds a handle's files, 0 to 255. */
+unsigned storage_shape_folder(const char *handle);
+
 /* "EPOCH/xx/HANDLE.SUFFIX": below the folder, as the bus names it. */
 void storage_shape_name(uint64_t epoch, const char *handle, const char *suffix,
                         char name_out[STORAGE_NAME_MAX]);
