@@ -116,6 +116,14 @@ db_exec(struct db *db, const char *sql, struct err *err)
     return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK || fail(db, sql, err);
 }
 
+void
+db_rollback(struct db *db)
+{
+    if (sqlite3_get_autocommit(db->handle) == 0) {
+        sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+    }
+}
+
 uint64_t
 db_version(struct db *db)
 {

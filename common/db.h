@@ -37,6 +37,9 @@ NODISCARD bool db_check(struct db *db, struct err *err);
 /* Runs statements without parameters and results. */
 NODISCARD bool db_exec(struct db *db, const char *sql, struct err *err);
 
+/* Ends a transaction that failed, if it is still open: SQLite ends some by itself. */
+void db_rollback(struct db *db);
+
 /* A number that changes when another connection commits; 0 if it cannot be told. */
 uint64_t db_version(struct db *db);
 

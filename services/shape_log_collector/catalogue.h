@@ -39,7 +39,7 @@ struct catalogue_identity {
 
 struct catalogue_meta {
     struct catalogue_identity identity;
-    uint64_t epoch; /* never 0 */
+    uint64_t epoch; /* 0 only when read-only and nobody has written yet */
     uint64_t checkpoint_lsn;
     uint64_t last_created_us; /* no handle was ever given a later time */
     struct view unseen;       /* ids not yet seen visible, as unseen_encode() gave them */
@@ -76,15 +76,15 @@ NODISCARD bool catalogue_open(struct storage_dir *dir, bool is_read_only,
 const struct catalogue_meta *catalogue_meta(const struct catalogue *catalogue);
 
 /*
- * Gives every shape and every quiesced table, in the order of their creation. Views are good for
- * the call. Before catalogue_start().
+ * Gives every shape and every quiesced table, in the order of their creation, and reads the meta
+ * anew. Views are good for the call. Before catalogue_start().
  */
 NODISCARD bool catalogue_load(struct catalogue *catalogue, void *ctx,
                               void (*shape)(void *ctx, const struct catalogue_shape *shape),
                               void (*quiesced)(void *ctx, const struct catalogue_quiesced *table),
                               struct err *err);
 
-/* Read-only: whether the writer has committed something since the last load. */
+/* Read-only: whether there is something to load anew, because the writer has committed. */
 bool catalogue_has_changed(struct catalogue *catalogue);
 
 /* From now on changes may be recorded; they are written on a lane of `pool`. */
@@ -120,10 +120,16 @@ void catalogue_commit(struct catalogue *catalogue, void (*done)(void *ctx), void
 /* Why commits do not get through now; NULL while they do. */
 const char *catalogue_error(const struct catalogue *catalogue);
 
+/*
+ * The file turned out to be damaged while it was written: nothing gets through any more. The
+ * process should end; the next start sets the file aside.
+ */
+bool catalogue_is_damaged(const struct catalogue *catalogue);
+
 /* Whether everything recorded and committed is durable. */
 bool catalogue_is_idle(const struct catalogue *catalogue);
 
-/* The loop and the pool still run, and it is idle, or what is pending is lost. NULL is accepted. */
+/* After the pool has ended. What is not durable by then is lost. NULL is accepted. */
 void catalogue_close(struct catalogue *catalogue);
 
 #endif

@@ -55,6 +55,9 @@ void checkpoint_request(struct checkpoint *checkpoint);
 /* To be called after a write-out: begins one if enough is unsynced. */
 void checkpoint_on_write(struct checkpoint *checkpoint);
 
+/* First start: the catalogue has the identity durably, and with it this LSN. */
+void checkpoint_agreed(struct checkpoint *checkpoint, uint64_t lsn);
+
 uint64_t checkpoint_durable_lsn(const struct checkpoint *checkpoint);
 
 /* Why it does not advance, for the status board; NULL while it does. */
@@ -67,7 +70,7 @@ const char *checkpoint_error(const struct checkpoint *checkpoint);
  */
 void checkpoint_wait(struct checkpoint *checkpoint, void (*done)(void *ctx), void *ctx);
 
-/* Not while one is under way. NULL is accepted. */
+/* After the pool has ended; one under way is given up. NULL is accepted. */
 void checkpoint_free(struct checkpoint *checkpoint);
 
 #endif

@@ -50,6 +50,13 @@ log_store_dirty_count(const struct log_store *store)
 }
 
 bool
+log_store_needs_sync(const struct log_store *store)
+{
+    static const uint8_t none[sizeof store->new_names];
+    return store->dirty_count > 0 || memcmp(store->new_names, none, sizeof none) != 0;
+}
+
+bool
 log_store_wrap(const struct shape_log *log, struct err *err)
 {
     char name[STORAGE_NAME_MAX];

@@ -61,6 +61,9 @@ bool log_store_is_blocked(const struct log_store *store);
 uint64_t log_store_unsynced_bytes(const struct log_store *store);
 size_t log_store_dirty_count(const struct log_store *store);
 
+/* Whether a sync would have anything to do. */
+bool log_store_needs_sync(const struct log_store *store);
+
 /*
  * What a checkpoint makes durable: the logs that are dirty now, and the folders with new names.
  * They keep their descriptors until log_sync_end(). One at a time.

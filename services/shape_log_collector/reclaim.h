@@ -42,7 +42,7 @@ void reclaim_shape(struct reclaim *reclaim, const char *handle);
 /* Files that wait to be deleted. */
 size_t reclaim_backlog(const struct reclaim *reclaim);
 
-/* What is left is found again at the next start. The loop still runs. NULL is accepted. */
+/* What is left is found again at the next start. After the pool has ended. NULL is accepted. */
 void reclaim_free(struct reclaim *reclaim);
 
 #endif

@@ -416,7 +416,7 @@ find_range(struct open_log *open, struct log_offset after, struct shape_range *r
     }
     range->size = end - range->position;
     range->is_end = end == open->visible.end;
-    storage_shape_name(open->log->store->options.epoch, open->log->handle, "log", range->path);
+    shape_log_file_name(open->log, "log", range->path);
     return true;
 }
 
@@ -447,6 +447,12 @@ shape_log_range(struct shape_log *log, struct log_offset after, struct shape_ran
         return SHAPE_RANGE_FAILED;
     }
     return SHAPE_RANGE_OK;
+}
+
+void
+shape_log_file_name(const struct shape_log *log, const char *suffix, char name_out[160])
+{
+    storage_shape_name(log->store->options.epoch, log->handle, suffix, name_out);
 }
 
 void

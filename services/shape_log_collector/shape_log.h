@@ -89,6 +89,9 @@ NODISCARD bool shape_log_abort(struct shape_log *log, struct err *err);
 enum shape_range_result shape_log_range(struct shape_log *log, struct log_offset after,
                                         struct shape_range *range_out, struct err *err);
 
+/* Name of a file of this shape, below the storage folder: suffix log, index or snapshot. */
+void shape_log_file_name(const struct shape_log *log, const char *suffix, char name_out[160]);
+
 /* Closes the files; what was not written out is lost. Deletes nothing. NULL is accepted. */
 void shape_log_free(struct shape_log *log);
 
