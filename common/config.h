@@ -39,7 +39,7 @@ struct config_request_limits {
 #define CONFIG_TYPE_NUMBER         uint32_t
 #define CONFIG_TYPE_PORT           uint16_t
 #define CONFIG_TYPE_DURATION       uint32_t /* ms */
-#define CONFIG_TYPE_SECONDS        uint32_t /* s; written as a duration, a bare number is ms */
+#define CONFIG_TYPE_SECONDS        uint32_t /* s; a bare number is seconds */
 #define CONFIG_TYPE_SIZE           uint64_t /* bytes */
 #define CONFIG_TYPE_LOG_LEVEL      enum log_level
 #define CONFIG_TYPE_API_STORAGE    enum config_api_storage

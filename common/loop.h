@@ -14,6 +14,11 @@
 struct loop;
 
 NODISCARD bool loop_new(struct loop **loop_out, struct err *err);
+
+/*
+ * Runs the jobs that were posted and not run yet, those that they post included, then frees the
+ * loop. Watches of descriptors are removed before by who added them. NULL is accepted.
+ */
 void loop_free(struct loop *loop);
 
 /* Runs until loop_stop(). */
@@ -23,7 +28,9 @@ void loop_stop(struct loop *loop);
 /* Monotonic milliseconds, read once a turn. */
 uint64_t loop_now_ms(const struct loop *loop);
 
-/* Called once at the end of every turn that ran something: for work that is better done in one go.
+/*
+ * Called once at the end of every turn that ran something: for work that is better done in one go.
+ * At most eight, for the life of the loop.
  */
 void loop_on_turn_end(struct loop *loop, void (*fn)(void *ctx), void *ctx);
 
@@ -47,7 +54,7 @@ struct loop_timer {
 };
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, loop_timer_fn fn, void *ctx);
 
-/* Fires once, `delay_ms` from now; a timer that is set is set anew. */
+/* Fires once, `delay_ms` from loop_now_ms(); a timer that is set is set anew. */
 void loop_timer_set(struct loop_timer *timer, uint64_t delay_ms);
 void loop_timer_clear(struct loop_timer *timer);
 bool loop_timer_is_set(const struct loop_timer *timer);
@@ -60,7 +67,8 @@ struct loop_job {
 };
 void loop_post(struct loop *loop, struct loop_job *job);
 
-/* `fn` is called on the loop's thread for this signal. */
+/* `fn` is called on the loop's thread for this signal. To be asked before any thread is started:
+ * threads inherit that it is blocked. At most eight. Errors: ERR_IO. */
 NODISCARD bool loop_signal(struct loop *loop, int signal_number,
                            void (*fn)(void *ctx, int signal_number), void *ctx, struct err *err);
 
