@@ -128,6 +128,9 @@ log_recover(struct view index, struct view log, uint64_t checkpoint_lsn, struct 
                            at);
         }
     }
+    if (scan.head.record_count > scan.commit.record_count && scan.head.lsn < checkpoint_lsn) {
+        return err_set(err, ERR_CORRUPT, "a transaction that was durable has lost its commit");
+    }
     *end_out = scan.commit;
     return true;
 }

@@ -4,8 +4,8 @@
  *
  * A touched log's files and buffers, by position in HANDLE.log:
  *
- *     0          visible.end     log_written                commit.end        last_item items.size
- *     |── readers see ──|── written ──|───────────── items (buffer) ──────────────|── held back ──|
+ *     0            visible.end   log_written           commit.end      last_item   items.size
+ *     |-- readers see --|-- written --|----------- items (buffer) -----------|-- held back --|
  *
  * visible ≤ commit ≤ head as points; the records from records_written on are in
  * the buffer `records`.
