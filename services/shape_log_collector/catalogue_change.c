@@ -19,9 +19,9 @@ enum change_kind {
 
 /* Each can be applied twice: a commit that reports an error may be in the file all the same. */
 static const char *const sql[CHANGE_KINDS] = {
-    [CHANGE_PUT_SHAPE] =
-        "INSERT OR REPLACE INTO shapes (handle, definition, created_us, lsn, marks,"
-        " chunk_ends) VALUES (?1, ?2, ?5, ?6, ?3, ?4)",
+    [CHANGE_PUT_SHAPE] = ("INSERT OR REPLACE INTO shapes"
+                          " (handle, definition, created_us, lsn, marks, chunk_ends)"
+                          " VALUES (?1, ?2, ?5, ?6, ?3, ?4)"),
     [CHANGE_REMOVE_SHAPE] = "DELETE FROM shapes WHERE handle = ?1",
     [CHANGE_PUT_QUIESCED] = "INSERT OR REPLACE INTO quiesced (name, oid) VALUES (?1, ?5)",
     [CHANGE_REMOVE_QUIESCED] = "DELETE FROM quiesced WHERE oid = ?5",

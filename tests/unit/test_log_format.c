@@ -150,7 +150,7 @@ test_a_flipped_bit_is_a_torn_tail_or_damage(void **state)
     (void)state;
     struct err err;
     struct log_point end;
-    struct built built = build(6);
+    struct built built = build(5);
     for (size_t i = 0; i < built.log.size + built.index.size; i++) {
         bool is_log = i < built.log.size;
         uint8_t *byte = is_log ? &built.log.bytes[i] : &built.index.bytes[i - built.log.size];
