@@ -23,7 +23,9 @@ OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fn
 OPT_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 OPT_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
 
-CPPFLAGS += -I. -D_GNU_SOURCE -MMD -MP
+# Where Debian and most others put libpq-fe.h.
+PQ_INCLUDE := $(or $(shell pkg-config --cflags-only-I libpq 2>/dev/null),-I/usr/include/postgresql)
+CPPFLAGS   += -I. $(patsubst -I%,-isystem %,$(PQ_INCLUDE)) -D_GNU_SOURCE -MMD -MP
 CFLAGS   += -std=c17 -pthread $(WARN) $(OPT_$(MODE))
 LDFLAGS  += -pthread -Wl,--as-needed $(filter -fsanitize=%,$(OPT_$(MODE)))
 
@@ -80,7 +82,7 @@ lint: tidy format-check ## style rules, format, cppcheck, clang-tidy
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr -I. \
 	    $(wildcard common proto services)
 	@printf '%s\n' $(filter %.c,$(SRC)) | xargs -P$$(nproc) -I{} \
-	    clang-tidy --quiet {} -- -std=c17 -I. -D_GNU_SOURCE
+	    clang-tidy --quiet {} -- -std=c17 -I. $(PQ_INCLUDE) -D_GNU_SOURCE
 
 tidy: ## the rules of docs/style.md that a script can check
 	tools/tidy $(SRC)
