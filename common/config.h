@@ -34,7 +34,8 @@ struct config_request_limits {
 /* The C type of each TYPE of config.def. NULL and CONFIG_UNSET mean not set. */
 #define CONFIG_TYPE_STRING         char *
 #define CONFIG_TYPE_SECRET         char * /* never logged, never in an error message */
-#define CONFIG_TYPE_IDENTIFIER     char * /* letters, digits and _ */
+#define CONFIG_TYPE_IDENTIFIER     char * /* lower-case letters, digits and _ */
+#define CONFIG_TYPE_ADDRESS        char * /* ipc://path or tcp://host:port */
 #define CONFIG_TYPE_BOOL           bool
 #define CONFIG_TYPE_NUMBER         uint32_t
 #define CONFIG_TYPE_PORT           uint16_t
@@ -61,13 +62,13 @@ struct config {
 };
 
 /*
- * Reads `environ`, a NULL-terminated list of NAME=value. The caller owns what is in *config_out and
+ * Reads `env`, a NULL-terminated list of NAME=value. The caller owns what is in *config_out and
  * ends it with config_free(). Nothing is required here; see the two functions below.
  *
  * Errors: ERR_INVALID; the message names the variable, its value unless secret, and what is
  * allowed.
  */
-NODISCARD bool config_load(char *const *environ, struct config *config_out, struct err *err);
+NODISCARD bool config_load(char *const *env, struct config *config_out, struct err *err);
 
 /* DATABASE_URL is there. For who talks to Postgres, or starts somebody who does. Errors:
  * ERR_INVALID. */
@@ -88,14 +89,5 @@ void config_print_markdown(FILE *file);
 
 /* A zeroed struct and one that is freed already are accepted. */
 void config_free(struct config *config);
-
-/*
- * The parsers of single values, public for the tests and the fuzzer.
- * `20000`, `20s`, `500 ms`, `2min` to ms; `1024`, `10MiB`, `4 KB` to bytes. False when it is none.
- */
-NODISCARD bool config_parse_duration(const char *text, uint64_t *ms_out);
-NODISCARD bool config_parse_size(const char *text, uint64_t *bytes_out);
-NODISCARD bool config_parse_request_limits(const char *text,
-                                           struct config_request_limits *limits_out);
 
 #endif
