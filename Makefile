@@ -49,6 +49,7 @@ LIB    := $(call objects,common/*.c common/core/*.c proto/*.c)
 TESTED := $(filter-out $(B)/common/sys.o %/main.o,$(LIB) $(call objects,services/*/*.c tests/lib/*.c))
 UNIT   := $(patsubst tests/unit/%.c,$(B)/bin/%,$(wildcard tests/unit/test_*.c))
 BENCH  := $(patsubst tests/bench/%.c,$(B)/bin/%,$(wildcard tests/bench/bench_*.c))
+PROBES := $(patsubst tests/probe/%.c,$(B)/bin/%,$(wildcard tests/probe/*_probe.c))
 FUZZ   := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 SRC    := $(wildcard $(addsuffix /*.[ch],common common/core proto services/* tests/*))
 
@@ -56,7 +57,7 @@ SRC    := $(wildcard $(addsuffix /*.[ch],common common/core proto services/* tes
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t14
 
-build: $(BINS) ## every service
+build: $(BINS) $(PROBES) ## every service
 
 unit: $(UNIT) ## unit tests and simulations, under 30 seconds
 	@tests/run $(UNIT)
@@ -113,6 +114,11 @@ $(B)/bin/test_%: $(B)/tests/unit/test_%.o $(B)/libtested.a
 	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_tests)
 
 $(B)/bin/bench_%: $(B)/tests/bench/bench_%.o $(B)/libshapewire.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_tests)
+
+# Programs that let outside tests ask one module: built with the services.
+$(B)/bin/%_probe: $(B)/tests/probe/%_probe.o $(B)/libshapewire.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_tests)
 
