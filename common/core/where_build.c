@@ -375,34 +375,73 @@ where_same_type(struct where_builder *b, struct expr **left, struct expr **right
 
 /* ---- lists */
 
+/* Postgres' select_common_type: the first type that is known, unless it can only become a later
+ * one. */
+static bool
+find_common_type(struct expr *const *args, size_t count, struct where_type *type,
+                 struct where_type *other)
+{
+    *type = (struct where_type){.base = WT_UNKNOWN};
+    for (size_t i = 0; i < count; i++) {
+        *other = args[i]->type;
+        if (other->base == WT_UNKNOWN || where_type_equal(*other, *type)) {
+            continue;
+        }
+        bool is_wider = type->base != WT_UNKNOWN && where_cast_is_implicit(*other, *type);
+        if (type->base == WT_UNKNOWN || (where_cast_is_implicit(*type, *other) && !is_wider)) {
+            *type = *other;
+        } else if (!is_wider) {
+            return false;
+        }
+    }
+    if (type->base == WT_UNKNOWN) {
+        type->base = WT_TEXT;
+    }
+    return true;
+}
+
 bool
 where_common_type(struct where_builder *b, struct expr **args, size_t count,
                   struct where_type *type_out, int32_t location)
 {
-    struct where_type type = {.base = WT_UNKNOWN};
-    for (size_t i = 0; i < count; i++) {
-        struct where_type other = args[i]->type;
-        if (other.base == WT_UNKNOWN || where_type_equal(other, type)) {
-            continue;
-        }
-        if (type.base == WT_UNKNOWN || where_cast_is_implicit(type, other)) {
-            type = other;
-        } else if (!where_cast_is_implicit(other, type)) {
-            where_fail(b, location, "ARRAY types %s and %s cannot be matched",
-                       where_type_name(type), where_type_name(other));
-            return false;
-        }
-    }
-    if (type.base == WT_UNKNOWN) {
-        type.base = WT_TEXT;
+    struct where_type other;
+    if (!find_common_type(args, count, type_out, &other)) {
+        where_fail(b, location, "ARRAY types %s and %s cannot be matched",
+                   where_type_name(*type_out), where_type_name(other));
+        return false;
     }
     for (size_t i = 0; i < count; i++) {
-        args[i] = where_coerce(b, args[i], type);
+        args[i] = where_coerce(b, args[i], *type_out);
         if (args[i] == NULL) {
             return false;
         }
     }
-    *type_out = type;
+    return true;
+}
+
+/* The constants of an IN list get one type with the left side, where there is one. */
+static bool
+unify_constants(struct where_builder *b, struct expr *left, struct expr **items, size_t count)
+{
+    struct expr **known = arena_alloc(b->mem, count + 1, sizeof(struct expr *));
+    size_t known_count = 1;
+    struct where_type type;
+    struct where_type other;
+    known[0] = left;
+    for (size_t i = 0; i < count; i++) {
+        if (items[i]->kind == EXPR_CONST) {
+            known[known_count++] = items[i];
+        }
+    }
+    if (known_count < 3 || !find_common_type(known, known_count, &type, &other)) {
+        return true; /* one constant, or none in common: each compares for itself */
+    }
+    for (size_t i = 0; i < count; i++) {
+        items[i] = items[i]->kind == EXPR_CONST ? where_coerce(b, items[i], type) : items[i];
+        if (items[i] == NULL) {
+            return false;
+        }
+    }
     return true;
 }
 
@@ -424,6 +463,9 @@ where_make_in(struct where_builder *b, struct expr *left, struct expr **items, s
 {
     struct expr **equals = arena_alloc(b->mem, count + 1, sizeof(struct expr *));
     bool is_one_function = true;
+    if (!unify_constants(b, left, items, count)) {
+        return NULL;
+    }
     for (size_t i = 0; i < count; i++) {
         equals[i] = where_make_operator(b, view_str("="), left, items[i], location);
         if (equals[i] == NULL) {

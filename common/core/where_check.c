@@ -20,11 +20,14 @@ build_literal(struct where_builder *b, const struct sql_node *node)
         expr->value.integer = node->number;
         return expr;
     case SQL_FLOAT:
-        /* As Postgres: an integer that fits is a bigint, anything else a numeric. */
-        expr->type.base = WT_INT8;
-        if (memchr(node->text.bytes, '.', node->text.size) == NULL &&
-            where_value_parse(expr->type, node->text, b->mem, &expr->value, b->err)) {
-            return expr;
+        /* As Postgres: the narrowest integer that holds it (-2147483648 comes as text), else
+         * numeric. */
+        for (enum where_base base = WT_INT4; base <= WT_INT8; base++) {
+            struct err ignored;
+            expr->type.base = base;
+            if (where_value_parse(expr->type, node->text, b->mem, &expr->value, &ignored)) {
+                return expr;
+            }
         }
         expr->type.base = WT_NUMERIC;
         return where_value_parse(expr->type, node->text, b->mem, &expr->value, b->err)

@@ -249,6 +249,30 @@ find_exact(const struct candidates *all, enum where_fn_kind kind, const struct w
     return NULL;
 }
 
+/*
+ * Two literals without a type leave Postgres with operators of several categories (numbers,
+ * intervals, points, …), of which our table has the numbers only: then nothing is unique. Text
+ * operators are.
+ */
+static bool
+is_ambiguous(struct view name, enum where_fn_kind kind, const struct where_type *args,
+             size_t arg_count)
+{
+    static const char *const of_text[] = {
+        "=", "<>", "<", "<=", ">", ">=", "||", "~~", "!~~", "~~*", "!~~*"};
+    for (size_t i = 0; i < arg_count; i++) {
+        if (args[i].base != WT_UNKNOWN) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(of_text); i++) {
+        if (view_is(name, of_text[i])) {
+            return false;
+        }
+    }
+    return kind == FN_OPERATOR;
+}
+
 static bool
 collect(struct view name, enum where_fn_kind kind, size_t arg_count, struct candidates *all)
 {
@@ -274,6 +298,9 @@ where_resolve(struct view name, enum where_fn_kind kind, const struct where_type
     struct candidates c = {.count = 0};
     if (arg_count > WHERE_FN_ARGS || !collect(name, kind, arg_count, &c)) {
         return RESOLVE_NO_NAME;
+    }
+    if (is_ambiguous(name, kind, args, arg_count)) {
+        return RESOLVE_NO_FIT;
     }
     *fn_out = find_exact(&c, kind, args, arg_count);
     if (*fn_out != NULL) {
