@@ -1,0 +1,93 @@
+"""Fixtures for all tests that run the whole engine against a real Postgres."""
+import pytest
+
+from pylib import engine as engine_module
+from pylib.engine import Engine
+from pylib.postgres import Cluster
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows the end of its engines' logs."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for engine in engine_module.live_engines:
+            report.sections.append((f"engine on port {engine.port}", engine.tail(60)))
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """The Postgres that most tests share."""
+    made = Cluster().start()
+    yield made
+    made.destroy()
+
+
+@pytest.fixture
+def make_cluster():
+    """Makes clusters of the test's own: make_cluster(settings={...}), not started."""
+    made = []
+
+    def make(**options):
+        made.append(Cluster(**options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.destroy()
+
+
+@pytest.fixture
+def make_engine():
+    """Makes engines, not started: make_engine(database, ELECTRIC_X="…"). All end with the test."""
+    made = []
+
+    def make(database, storage=None, stream=None, **settings):
+        url = database if isinstance(database, str) else database.url
+        stream = stream or ("default" if isinstance(database, str) else database.stream)
+        made.append(Engine(url, stream, settings, storage))
+        return made[-1]
+
+    yield make
+    try:
+        for each in made:
+            each.stop()
+    finally:
+        for each in made:
+            each.destroy()
+
+
+@pytest.fixture
+def database(cluster, request):
+    """An empty database, dropped afterwards (after the engines, which are made from it)."""
+    made = cluster.create_database()
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+def engine(database, make_engine):
+    """The whole engine on `database`, active."""
+    return make_engine(database).start()
+
+
+@pytest.fixture(scope="module")
+def module_database(cluster):
+    made = cluster.create_database()
+    yield made
+    made.drop()
+
+
+@pytest.fixture(scope="module")
+def module_engine(module_database):
+    """One engine for all tests of a file that only read or use tables of their own."""
+    settings = {"ELECTRIC_LONG_POLL_TIMEOUT": "1500ms",
+                "ELECTRIC_ENABLE_INTEGRATION_TESTING": "true"}
+    made = Engine(module_database.url, module_database.stream, settings)
+    try:
+        made.start()
+        yield made
+        made.stop()
+    finally:
+        made.destroy()

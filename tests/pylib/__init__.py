@@ -1,0 +1,1 @@
+"""What the tests of the whole engine share: Postgres, the engine, a reference client."""
