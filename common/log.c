@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/metrics.h"
 
 /* The longest error is 256 bytes, a line has a few; PIPE_BUF is 4096: such a write is one piece. */
 #define LINE_MAX_BYTES 2048
@@ -66,6 +67,9 @@ log_write(enum log_level level, const char *fmt, ...)
 {
     if (!log_is_on(level)) {
         return;
+    }
+    if (level <= LOG_LEVEL_WARN) {
+        metrics_add(level == LOG_LEVEL_ERROR ? METRIC_LOG_ERRORS : METRIC_LOG_WARNINGS, 1);
     }
     int saved_errno = errno; /* a caller may log between a failing call and its own look at it */
     char line[LINE_MAX_BYTES];

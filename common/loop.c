@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/list.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 
 #define EVENTS_PER_TURN   256
 #define TURN_ENDS_MAX     8
@@ -50,6 +51,7 @@ struct loop {
     bool is_stopping;
     uint64_t now_ms;
     struct list watches;
+    size_t watch_count;
     struct list removed;
     struct loop_fd *wake_watch;
     struct loop_timer **timers; /* heap by deadline; [0] is not used */
@@ -198,6 +200,7 @@ loop_fd_add(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *ctx
     struct loop_fd *watch = mem_alloc_zero(sizeof *watch);
     *watch = (struct loop_fd){.loop = loop, .fd = fd, .events = events, .fn = fn, .ctx = ctx};
     list_push_back(&loop->watches, &watch->node);
+    metrics_set(METRIC_LOOP_WATCHES, ++loop->watch_count);
     struct epoll_event event = {.events = events, .data.ptr = watch};
     int rc = epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event);
     ASSERT(rc == 0);
@@ -229,6 +232,7 @@ loop_fd_remove(struct loop_fd *watch)
     /* Fails when a library has closed the descriptor already, and with it the registration. */
     (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
     watch->fn = NULL;
+    metrics_set(METRIC_LOOP_WATCHES, --loop->watch_count);
     list_remove(&watch->node);
     list_push_back(&loop->removed, &watch->node);
 }
@@ -394,22 +398,32 @@ run_ready(const struct epoll_event *events, int count)
     return count > 0;
 }
 
+/* Reads the clock; gives it in microseconds. */
+static uint64_t
+read_clock(struct loop *loop)
+{
+    uint64_t now_us = clock_mono_us();
+    loop->now_ms = now_us / 1000;
+    return now_us;
+}
+
 void
 loop_run(struct loop *loop)
 {
     struct epoll_event events[EVENTS_PER_TURN];
     loop->is_stopping = false;
+    read_clock(loop);
     while (!loop->is_stopping) {
-        loop->now_ms = clock_mono_ms(); /* the turn before may have taken long */
         int count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, wait_ms(loop));
         ASSERT(count >= 0 || errno == EINTR);
-        loop->now_ms = clock_mono_ms();
+        uint64_t start_us = read_clock(loop);
         bool any = run_ready(events, count);
         any = run_timers(loop) || any;
         for (size_t i = 0; any && i < loop->turn_end_count; i++) {
             loop->turn_ends[i].fn(loop->turn_ends[i].ctx);
         }
         free_removed(loop);
+        metrics_observe_us(METRIC_LOOP_TURN, read_clock(loop) - start_us);
     }
 }
 
