@@ -48,6 +48,7 @@ def test_twenty_rounds_under_load(database, make_engine):
         until("the first sync", lambda: client.up_to_date, 30)
     handles = {table: client.handle for table, client in clients.items()}
     load.start(seconds=600, clients=4)
+    between = 0
     try:
         for round_ in range(ROUNDS):
             service = SERVICES[round_ % len(SERVICES)]
@@ -59,6 +60,10 @@ def test_twenty_rounds_under_load(database, make_engine):
             if inside:
                 time.sleep(chance.uniform(0.02, 0.35))
             engine.kill(service)
+            served, durable = max(c.position[0] for c in clients.values()), database.confirmed()
+            between += service == "shape-log-collector" and served > durable
+            print(f"round {round_}: {service}, served {served}, acknowledged {durable}"
+                  + (", inside a large transaction" if inside else ""))
             after = wait_restarted(engine, service, before)
             if thread:
                 thread.join()
@@ -69,6 +74,7 @@ def test_twenty_rounds_under_load(database, make_engine):
         engine.wait_health()
     finally:
         load.stop()
+    assert between > 0, "no kill fell between an append and its checkpoint"
     for table, client in clients.items():
         assert_equal(client, database, table, 60)
         client.stop()
