@@ -49,9 +49,15 @@ struct service_def {
 
     /* Init backwards. The loop does not run any more. */
     void (*fini)(void *state);
+
+    /* The orchestrator: it reports to nobody, and has the board itself. */
+    bool is_orchestrator;
 };
 
-/* The whole life of the process; gives its exit code. */
+/*
+ * The whole life of the process; gives its exit code. --help and --version are answered, other
+ * arguments refused, apart from --watch for the orchestrator.
+ */
 int service_run(int argc, char **argv, const struct service_def *def);
 
 /* Ends the loop after this turn; `code` is one of SERVICE_EXIT_*. The first call counts. */
@@ -65,6 +71,9 @@ struct incarnation service_incarnation(const struct service *service);
 
 /* An envelope from us to whoever is there; the caller fills in receiver and epoch when known. */
 struct envelope service_envelope(const struct service *service, enum proto_kind kind);
+
+/* --watch was given. */
+bool service_is_watching(const struct service *service);
 
 /* The listening socket that was handed down to us (LISTEN_FDS), or -1. The caller owns it. */
 int service_take_listen_fd(struct service *service);
