@@ -104,8 +104,8 @@ on_hint(void *ctx, struct view message)
         return;
     }
     struct heard *before = client->now;
-    if (before != NULL && (view_is(heard->board.connection, "unknown") ||
-                           view_is(heard->board.shapes, "unknown"))) {
+    if (before != NULL &&
+        (view_is(heard->board.connection, "unknown") || view_is(heard->board.shapes, "unknown"))) {
         heard_free(heard);
         return;
     }

@@ -83,8 +83,8 @@ listen_open(const char *host, uint16_t port, bool is_ipv6, int *fd_out, struct e
     }
     freeaddrinfo(found);
     if (fd < 0) {
-        return err_set(err, ERR_IO, "listen on %s port %u: %s",
-                       is_any ? "all addresses," : host, port, strerror(reason));
+        return err_set(err, ERR_IO, "listen on %s port %u: %s", is_any ? "all addresses," : host,
+                       port, strerror(reason));
     }
     *fd_out = fd;
     return true;

@@ -192,8 +192,8 @@ on_control(void *ctx, struct bus_request *request, struct view message)
     } else {
         /* What is meant for another life, which had our address before us, is not obeyed. */
         struct incarnation to = envelope.receiver_incarnation;
-        bool is_for_us = (to.started_us == 0 && to.salt == 0) ||
-                         incarnation_compare(to, service->who) == 0;
+        bool is_for_us =
+            (to.started_us == 0 && to.salt == 0) || incarnation_compare(to, service->who) == 0;
         reply.ok = is_for_us && obey(service, asked.verb);
     }
     struct envelope back = service_envelope(service, PROTO_control_reply);

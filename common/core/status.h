@@ -66,7 +66,8 @@ struct status;
 
 struct status *status_new(bool is_watching, uint64_t now_ms);
 
-/* The process of this place runs. Adopted: it did before us, so what it reports is not known yet. */
+/* The process of this place runs. Adopted: it did before us, so what it reports is not known yet.
+ */
 void status_started(struct status *status, const char *service, unsigned slot, uint64_t pid,
                     bool is_adopted, uint64_t wall_us);
 
