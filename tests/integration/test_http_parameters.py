@@ -3,6 +3,8 @@ import json
 
 import pytest
 
+from pylib.postgres import server_version
+
 CREATE = """
     CREATE TABLE g_items (id int PRIMARY KEY, v text, n int, at timestamptz);
     INSERT INTO g_items VALUES (1, 'a', 10, '2024-01-02 03:04:05+02'), (2, NULL, 20, NULL);
@@ -112,7 +114,10 @@ def test_handle_form(http):
     ("table=g_items&offset=-1&replica=x", "replica", "is invalid"),
     ("table=g_items&offset=-1&log=x", "log", "is invalid"),
 ])
-def test_refusals(http, query, field, text):  # [7] and §3
+def test_refusals(http, module_database, query, field, text):  # [7] and §3
+    if "generated" in text and server_version(module_database) >= 18:
+        assert http.get("/v1/shape?" + query).status == 200
+        return
     refused(http.get("/v1/shape?" + query), **{field: text})
 
 
