@@ -177,7 +177,7 @@ option_of(const struct config_row *alias)
             return row;
         }
     }
-    ASSERT(!"every alias has its option");
+    BUG("every alias has its option");
 }
 
 static void

@@ -85,7 +85,7 @@ log_write(enum log_level level, const char *fmt, ...)
     size_t end = head + (size_t)size;
     if (end >= room) { /* cut, and seen to be */
         end = room - 1;
-        memcpy(line + end - 3, "...", 3);
+        memset(line + end - 3, '.', 3);
     }
     for (size_t i = head; i < end; i++) {
         unsigned char c = (unsigned char)line[i];

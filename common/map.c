@@ -141,7 +141,7 @@ grow(struct map *map)
     map->slots = mem_alloc_zero(slot_count * sizeof *map->slots);
     map->mask = slot_count - 1;
     map->capacity = slot_count / 4 * 3;
-    map->entries = mem_realloc(map->entries, map->capacity * sizeof *map->entries);
+    map->entries = mem_realloc(map->entries, map->capacity * sizeof(struct entry *));
     for (size_t i = 0; i < map->count; i++) {
         place(map, map->entries[i]->hash, i);
     }

@@ -213,7 +213,7 @@ take_line(struct crowd *crowd, struct client *client)
     case PHASE_IDLE:
     case PHASE_BODY:
     case PHASE_CHUNK:
-        ASSERT(!"these are not read by lines");
+        BUG("these are not read by lines");
     }
 }
 

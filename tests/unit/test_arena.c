@@ -14,7 +14,7 @@ pieces_of_any_size_do_not_overlap(void **state)
 {
     (void)state;
     struct arena *arena = arena_new(64u << 20);
-    for (unsigned round = 0; round < 20; round++) {
+    for (size_t round = 0; round < 20; round++) {
         uint8_t *pieces[400];
         for (size_t i = 0; i < 400; i++) {
             size_t size = i % 40 == 39 ? 20000 * (1 + round) : 1 + i * 7 % 300;

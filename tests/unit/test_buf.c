@@ -20,7 +20,7 @@ appended_bytes_come_out_in_order(void **state)
         buf_append_view(&buf, view_of(NULL, 0));
     }
     assert_int_equal(buf.size, 3000);
-    for (unsigned i = 0; i < 1000; i++) {
+    for (size_t i = 0; i < 1000; i++) {
         assert_int_equal(buf.bytes[3 * i], (uint8_t)i);
         assert_memory_equal(buf.bytes + 3 * i + 1, "ab", 2);
     }
