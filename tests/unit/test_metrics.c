@@ -1,14 +1,20 @@
-/* Figures add up from any thread and come out as Prometheus reads them. */
+/*
+ * Figures add up from any thread and come out as Prometheus reads them; docs/metrics.md says what
+ * the table says (UPDATE_DOCS=1 in the environment writes it).
+ */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "common/metrics.h"
 
+#define DOC     "docs/metrics.md"
 #define THREADS 4
 #define ROUNDS  10000
 
@@ -74,27 +80,75 @@ the_text_has_type_help_and_values(void **state)
     buf_free(&text);
 }
 
-static void
-every_name_is_ours_and_has_help(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *name;
-        const char *help;
-    } rows[] = {
-#define COUNTER(id, service, name, labels, help)  {name, help},
-#define GAUGE(id, service, name, labels, help)    {name, help},
-#define DURATION(id, service, name, labels, help) {name, help},
+struct row {
+    const char *service;
+    const char *name;
+    const char *labels;
+    const char *help;
+    const char *type;
+};
+
+static const struct row rows[] = {
+#define COUNTER(id, service, name, labels, help)  {service, name, labels, help, "counter"},
+#define GAUGE(id, service, name, labels, help)    {service, name, labels, help, "gauge"},
+#define DURATION(id, service, name, labels, help) {service, name, labels, help, "histogram"},
 #include "common/metrics.def"
 #undef COUNTER
 #undef GAUGE
 #undef DURATION
-    };
+};
+
+static bool
+has_the_name_before(size_t i)
+{
+    return i > 0 && strcmp(rows[i].name, rows[i - 1].name) == 0;
+}
+
+static void
+every_name_is_ours_and_has_help(void **state)
+{
+    (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         assert_memory_equal(rows[i].name, "shapewire_", 10);
-        bool is_same = i > 0 && strcmp(rows[i].name, rows[i - 1].name) == 0;
-        assert_int_equal(rows[i].help[0] == '\0', is_same);
+        assert_int_equal(rows[i].help[0] == '\0', has_the_name_before(i));
     }
+}
+
+#define DOC_HEAD                                                                                  \
+    "# Figures\n\n"                                                                               \
+    "What `/metrics` gives, in the Prometheus text format. Durations are histograms from 0.1 ms " \
+    "to "                                                                                         \
+    "60 s.\nWritten from common/metrics.def: `UPDATE_DOCS=1 build/release/bin/test_metrics`.\n\n" \
+    "| name | labels | type | service | meaning |\n|---|---|---|---|---|\n"
+
+static void
+the_documentation_is_the_table(void **state)
+{
+    (void)state;
+    struct buf expected = {0};
+    buf_append_str(&expected, DOC_HEAD);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *quote = rows[i].labels[0] != '\0' ? "`" : "";
+        buf_printf(&expected, "| `%s` | %s%s%s | %s | %s | %s |\n", rows[i].name, quote,
+                   rows[i].labels, quote, rows[i].type,
+                   rows[i].service[0] != '\0' ? rows[i].service : "all",
+                   has_the_name_before(i) ? "" : rows[i].help);
+    }
+    FILE *file;
+    if (getenv("UPDATE_DOCS") != NULL) {
+        file = fopen(DOC, "w");
+        assert_non_null(file);
+        assert_int_equal(fwrite(expected.bytes, 1, expected.size, file), expected.size);
+        assert_int_equal(fclose(file), 0);
+    }
+    file = fopen(DOC, "r"); /* tests run at the top of the tree */
+    assert_non_null(file);
+    struct buf doc = {0};
+    doc.size = fread(buf_reserve(&doc, 1 << 20), 1, 1 << 20, file);
+    (void)fclose(file);
+    assert_string_equal(buf_str(&doc), buf_str(&expected));
+    buf_free(&doc);
+    buf_free(&expected);
 }
 
 int
@@ -104,6 +158,7 @@ main(void)
         cmocka_unit_test(nothing_is_lost_between_threads),
         cmocka_unit_test(the_text_has_type_help_and_values),
         cmocka_unit_test(every_name_is_ours_and_has_help),
+        cmocka_unit_test(the_documentation_is_the_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
