@@ -9,6 +9,12 @@
 
 #include "common/base.h"
 
+/*
+ * Makes the heap give back what a burst needed: a large transaction or a first sync must not leave
+ * its memory with the process. Called once, before the first thread.
+ */
+void mem_init(void);
+
 void *mem_alloc_zero(size_t size);
 
 /* Not zeroed. */

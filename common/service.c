@@ -316,6 +316,7 @@ live(struct service *service)
 int
 service_run(int argc, char **argv, const struct service_def *def)
 {
+    mem_init();
     struct service *service = mem_alloc_zero(sizeof *service);
     service->def = def;
     int code;
