@@ -48,6 +48,9 @@ uint16_t wire_read_u16_be(struct wire_reader *r);
 uint32_t wire_read_u32_be(struct wire_reader *r);
 uint64_t wire_read_u64_be(struct wire_reader *r);
 
+/* The next `size` bytes, borrowed from the message. */
+struct view wire_read_bytes(struct wire_reader *r, size_t size);
+
 /* The bytes before the next NUL, which is skipped. Borrowed from the message. */
 struct view wire_read_cstr(struct wire_reader *r);
 
