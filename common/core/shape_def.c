@@ -1,0 +1,316 @@
+#include "common/core/shape_def.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/shape_def_parts.h"
+#include "common/core/where_code.h"
+#include "common/core/where_sql.h"
+#include "common/mem.h"
+
+/* Names, types, a clause of SQL_TEXT_MAX in three forms. */
+#define DEF_ARENA_MAX (64u << 20)
+
+static struct view
+copy_view(struct view view, struct arena *mem)
+{
+    uint8_t *copy = arena_alloc(mem, view.size + 1, 1);
+    if (view.size > 0) {
+        memcpy(copy, view.bytes, view.size);
+    }
+    return (struct view){copy, view.size};
+}
+
+struct shape_def *
+shape_def_new(void)
+{
+    struct arena *mem = arena_new(DEF_ARENA_MAX);
+    struct shape_def *def = arena_alloc(mem, 1, sizeof *def);
+    def->mem = mem;
+    return def;
+}
+
+void
+shape_def_free(struct shape_def *def)
+{
+    if (def != NULL) {
+        arena_free(def->mem);
+    }
+}
+
+/* ---- places of columns */
+
+/* Insertion sort by name: lists are short, and mostly in order already. */
+static void
+sort_by_name(const struct relation *table, uint16_t *places, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        uint16_t place = places[i];
+        size_t k = i;
+        while (k > 0 &&
+               view_compare(table->columns[places[k - 1]].name, table->columns[place].name) > 0) {
+            places[k] = places[k - 1];
+            k--;
+        }
+        places[k] = place;
+    }
+}
+
+static bool
+has_place(const uint16_t *places, size_t count, uint16_t place)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (places[i] == place) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+shape_def_set_key(struct shape_def *def)
+{
+    size_t count = def->table.column_count;
+    def->key = arena_alloc(def->mem, count + 1, sizeof *def->key);
+    for (uint16_t i = 0; i < count; i++) {
+        uint32_t position = def->table.columns[i].key_position;
+        if (position > 0 && position <= count) {
+            def->key[position - 1] = i;
+            def->key_count++;
+        }
+    }
+    def->has_primary_key = def->key_count > 0;
+    for (uint16_t i = 0; i < count && !def->has_primary_key; i++) {
+        if (!def->table.columns[i].is_generated) {
+            def->key[def->key_count++] = i;
+        }
+    }
+}
+
+void
+shape_def_set_fetched(struct shape_def *def)
+{
+    def->fetched =
+        arena_alloc(def->mem, def->selected_count + def->key_count + 1, sizeof *def->fetched);
+    memcpy(def->fetched, def->selected, def->selected_count * sizeof *def->fetched);
+    def->fetched_count = def->selected_count;
+    for (size_t i = 0; i < def->key_count; i++) {
+        if (!has_place(def->selected, def->selected_count, def->key[i])) {
+            def->fetched[def->fetched_count++] = def->key[i];
+        }
+    }
+    sort_by_name(&def->table, def->fetched, def->fetched_count);
+}
+
+void
+shape_def_set_scope(struct shape_def *def)
+{
+    size_t count = def->table.column_count;
+    struct where_column *columns = arena_alloc(def->mem, count + 1, sizeof *columns);
+    for (size_t i = 0; i < count; i++) {
+        const struct column *column = &def->table.columns[i];
+        columns[i].name = column->name;
+        columns[i].type = where_type_by_oid(column->base_type_oid);
+        columns[i].is_c_collated = column->has_odd_collation;
+        if (column->type_kind == 'e') {
+            columns[i].type = (struct where_type){.base = WT_ENUM, .oid = column->type_oid};
+        }
+    }
+    def->scope =
+        (struct where_scope){.columns = columns, .column_count = count, .table = def->table.name};
+}
+
+/* ---- building */
+
+/* What a column list may say wrong; `what` is "columns" or "queryable columns". */
+static bool
+missing_key(const struct shape_def *def, const uint16_t *places, size_t count, const char *what,
+            struct err *err)
+{
+    struct buf names = {0};
+    for (size_t i = 0; i < def->key_count && def->has_primary_key; i++) {
+        if (!has_place(places, count, def->key[i])) {
+            buf_append_str(&names, names.size > 0 ? ", " : "");
+            buf_append_view(&names, def->table.columns[def->key[i]].name);
+        }
+    }
+    bool is_missing = names.size > 0;
+    if (is_missing) {
+        err_set(err, ERR_INVALID,
+                "The list of %s must include all primary key columns, missing: %s", what,
+                buf_str(&names));
+    }
+    buf_free(&names);
+    return is_missing;
+}
+
+static bool
+has_generated(const struct shape_def *def, const uint16_t *places, size_t count, const char *what,
+              bool is_implicit, struct err *err)
+{
+    struct buf names = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (def->table.columns[places[i]].is_generated) {
+            buf_append_str(&names, names.size > 0 ? ", " : "");
+            buf_append_view(&names, def->table.columns[places[i]].name);
+        }
+    }
+    bool found = names.size > 0;
+    if (found) {
+        err_set(err, ERR_INVALID,
+                "The following %s are generated and cannot be included in the shape: %s%s", what,
+                buf_str(&names),
+                is_implicit ? ". You can exclude them from the shape by explicitly listing which "
+                              "columns to fetch in the 'columns' query param"
+                            : "");
+    }
+    buf_free(&names);
+    return found;
+}
+
+static bool
+resolve_list(const struct shape_def *def, const struct view *names, size_t count, const char *what,
+             uint16_t *places, size_t *place_count, struct err *err)
+{
+    struct buf unknown = {0};
+    *place_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        int place = relation_find_column(def->table.columns, def->table.column_count, names[i]);
+        if (place < 0) {
+            buf_append_str(&unknown, unknown.size > 0 ? ", " : "");
+            buf_append_view(&unknown, names[i]);
+        } else if (!has_place(places, *place_count, (uint16_t)place)) {
+            places[(*place_count)++] = (uint16_t)place;
+        }
+    }
+    bool ok = !missing_key(def, places, *place_count, what, err);
+    if (ok && unknown.size > 0) {
+        ok = err_set(err, ERR_INVALID, "The following %s are not found on the table: %s", what,
+                     buf_str(&unknown));
+    }
+    buf_free(&unknown);
+    return ok && !has_generated(def, places, *place_count, what, false, err);
+}
+
+static bool
+select_columns(struct shape_def *def, const struct shape_wish *wish, const char **field,
+               struct err *err)
+{
+    size_t count = def->table.column_count;
+    def->selected = arena_alloc(def->mem, count + 1, sizeof *def->selected);
+    uint16_t *queryable = arena_alloc(def->mem, count + 1, sizeof *queryable);
+    size_t queryable_count = 0;
+    *field = "queryable_columns";
+    if (wish->has_queryable &&
+        !resolve_list(def, wish->queryable, wish->queryable_count, "queryable columns", queryable,
+                      &queryable_count, err)) {
+        return false;
+    }
+    *field = "columns";
+    if (wish->has_columns) {
+        return resolve_list(def, wish->columns, wish->column_count, "columns", def->selected,
+                            &def->selected_count, err);
+    }
+    if (wish->has_queryable) {
+        memcpy(def->selected, queryable, queryable_count * sizeof *queryable);
+        def->selected_count = queryable_count;
+        return true;
+    }
+    def->selects_all = true;
+    for (uint16_t i = 0; i < count; i++) {
+        def->selected[def->selected_count++] = i;
+    }
+    return !has_generated(def, def->selected, def->selected_count, "columns", true, err);
+}
+
+static void
+keep_where(struct shape_def *def, struct expr *expr)
+{
+    struct buf bytes = {0};
+    if (expr->kind == EXPR_CONST && !expr->value.is_null && expr->value.boolean) {
+        return; /* WHERE true is no WHERE */
+    }
+    where_sql(expr, &def->scope, &bytes);
+    def->where_sql = copy_view(buf_view(&bytes), def->mem);
+    buf_clear(&bytes);
+    where_encode(expr, &bytes);
+    def->where_code = copy_view(buf_view(&bytes), def->mem);
+    buf_free(&bytes);
+    def->where = expr;
+}
+
+/* A generated column is not in the stream: what depends on it cannot be evaluated there. */
+struct generated_search {
+    const struct shape_def *def;
+    const struct column *found;
+};
+
+static void
+look_for_generated(void *ctx, uint32_t place)
+{
+    struct generated_search *search = ctx;
+    const struct column *column = &search->def->table.columns[place];
+    search->found = column->is_generated ? column : search->found;
+}
+
+static bool
+check_where(struct shape_def *def, const struct shape_wish *wish, struct err *err)
+{
+    struct expr *expr;
+    def->scope.params = wish->params;
+    def->scope.param_count = wish->param_count;
+    bool ok = where_check_tree(wish->where, &def->scope, def->mem, &expr, err);
+    def->scope.params = NULL;
+    def->scope.param_count = 0;
+    if (!ok) {
+        return false;
+    }
+    struct generated_search search = {.def = def};
+    expr_each_column(expr, look_for_generated, &search);
+    if (search.found != NULL) {
+        return err_set(err, ERR_INVALID, "generated column %.*s cannot be used in a where clause",
+                       (int)search.found->name.size, (const char *)search.found->name.bytes);
+    }
+    keep_where(def, expr);
+    return true;
+}
+
+static struct relation
+copy_relation(const struct relation *from, struct arena *mem)
+{
+    struct relation copy = *from;
+    copy.schema = copy_view(from->schema, mem);
+    copy.name = copy_view(from->name, mem);
+    copy.columns = arena_alloc(mem, from->column_count + 1, sizeof *copy.columns);
+    for (size_t i = 0; i < from->column_count; i++) {
+        copy.columns[i] = from->columns[i];
+        copy.columns[i].name = copy_view(from->columns[i].name, mem);
+        copy.columns[i].type_name = copy_view(from->columns[i].type_name, mem);
+    }
+    return copy;
+}
+
+bool
+shape_def_build(const struct relation *table, const struct shape_wish *wish,
+                struct shape_def **def_out, const char **field_out, struct err *err)
+{
+    struct shape_def *def = shape_def_new();
+    def->table = copy_relation(table, def->mem);
+    def->is_replica_full = wish->is_replica_full;
+    def->is_changes_only = wish->is_changes_only;
+    shape_def_set_key(def);
+    shape_def_set_scope(def);
+    if (!select_columns(def, wish, field_out, err)) {
+        shape_def_free(def);
+        return false;
+    }
+    *field_out = "where";
+    if (wish->where != NULL && !check_where(def, wish, err)) {
+        shape_def_free(def);
+        return false;
+    }
+    sort_by_name(&def->table, def->selected, def->selected_count);
+    shape_def_set_fetched(def);
+    *def_out = def;
+    return true;
+}
