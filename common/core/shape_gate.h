@@ -1,9 +1,9 @@
 /*
  * shape_gate.h - which transactions of the stream count for a shape (design §4.5, §5.3).
  *
- *     closed ──join──▶ joined ──marks──▶ open           closed: not in the routing
- *        ▲               │  what arrives is held        joined: its snapshot's marks are not known
- * yet └───leave───────┘                              open: each transaction is taken or skipped
+ *     closed --join--> joined --marks--> open      closed: not in the routing
+ *        ^                |                         joined: marks not known yet, all is held
+ *        +-----leave------+                         open: each transaction is taken or skipped
  *
  * Decided when a transaction arrives, once: skipped if its commit lies below the checkpoint of that
  * moment, or is in the shape's log already, or is below L and in the snapshot. A shape that

@@ -28,7 +28,7 @@ struct index_table {
 struct index_entry {
     struct index_entry *next; /* of the member */
     struct index_member *member;
-    struct index_table *table; /* NULL: in `rest` */
+    struct index_table *table; /* NULL: in `rest` or `never` */
     struct list in_all;
     struct list in_bucket;
     struct bucket *bucket;
@@ -38,7 +38,8 @@ struct index_entry {
 
 struct shape_index {
     struct list tables;
-    struct bucket rest;
+    struct bucket rest;  /* asked for every row */
+    struct bucket never; /* true for no row: found by shape_index_each() alone */
     size_t count;
     uint64_t row_number;
     struct arena *tmp;
@@ -54,6 +55,7 @@ shape_index_new(void)
     struct shape_index *index = mem_alloc_zero(sizeof *index);
     list_init(&index->tables);
     list_init(&index->rest.entries);
+    list_init(&index->never.entries);
     index->tmp = arena_new(TMP_MAX);
     return index;
 }
@@ -153,6 +155,15 @@ add_entry(struct shape_index *index, struct index_member *member, const struct i
     }
 }
 
+static void
+add_to_list(struct bucket *list, struct index_member *member)
+{
+    struct index_entry *entry = new_entry(member);
+    entry->bucket = list;
+    list_push_back(&list->entries, &entry->in_all);
+    list->count++;
+}
+
 void
 shape_index_add(struct shape_index *index, struct index_member *member)
 {
@@ -162,21 +173,22 @@ shape_index_add(struct shape_index *index, struct index_member *member)
         for (size_t i = 0; i < paths.count; i++) {
             add_entry(index, member, &paths.items[i]);
         }
+        if (paths.count == 0) {
+            add_to_list(&index->never, member);
+        }
     } else {
-        struct index_entry *entry = new_entry(member);
-        list_push_back(&index->rest.entries, &entry->in_all);
-        index->rest.count++;
+        add_to_list(&index->rest, member);
     }
     arena_reset(index->tmp);
 }
 
 static void
-remove_entry(struct shape_index *index, struct index_entry *entry)
+remove_entry(struct index_entry *entry)
 {
     struct index_table *table = entry->table;
     list_remove(&entry->in_all);
     if (table == NULL) {
-        index->rest.count--;
+        entry->bucket->count--;
         mem_free(entry);
         return;
     }
@@ -202,7 +214,7 @@ shape_index_remove(struct shape_index *index, struct index_member *member)
     while (member->entries != NULL) {
         struct index_entry *entry = member->entries;
         member->entries = entry->next;
-        remove_entry(index, entry);
+        remove_entry(entry);
     }
 }
 
@@ -325,6 +337,18 @@ shape_index_find(struct shape_index *index, struct where_row *row,
         find_in(index, LIST_ITEM(node, struct index_table, node), row, &search);
     }
     give_all(&search, &index->rest);
+}
+
+void
+shape_index_each(struct shape_index *index, void (*fn)(void *ctx, struct index_member *member),
+                 void *ctx)
+{
+    struct search search = {.row_number = ++index->row_number, .fn = fn, .ctx = ctx};
+    LIST_FOREACH (node, &index->tables) {
+        give_all(&search, &LIST_ITEM(node, struct index_table, node)->all);
+    }
+    give_all(&search, &index->rest);
+    give_all(&search, &index->never);
 }
 
 size_t

@@ -42,6 +42,10 @@ void shape_index_remove(struct shape_index *index, struct index_member *member);
 void shape_index_find(struct shape_index *index, struct where_row *row,
                       void (*fn)(void *ctx, struct index_member *member), void *ctx);
 
+/* Calls `fn` for each member; the index must not change meanwhile. */
+void shape_index_each(struct shape_index *index, void (*fn)(void *ctx, struct index_member *member),
+                      void *ctx);
+
 size_t shape_index_count(const struct shape_index *index);
 
 /* Members that are asked for every row, for metrics. */

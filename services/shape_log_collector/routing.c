@@ -1,0 +1,185 @@
+#include "services/shape_log_collector/routing.h"
+
+#include <string.h>
+
+#include "common/map.h"
+#include "common/mem.h"
+
+/* A layout: copied names and types, rows and a map. */
+#define LAYOUT_ARENA_MAX (8u << 20)
+
+struct routing {
+    struct map *tables; /* oid -> struct routed_table */
+    size_t count;
+};
+
+struct routing *
+routing_new(void)
+{
+    struct routing *routing = mem_alloc_zero(sizeof *routing);
+    routing->tables = map_new();
+    return routing;
+}
+
+void
+routing_free(struct routing *routing)
+{
+    if (routing == NULL) {
+        return;
+    }
+    ASSERT(routing->count == 0);
+    map_free(routing->tables);
+    mem_free(routing);
+}
+
+struct routed_table *
+routing_table(const struct routing *routing, uint32_t oid)
+{
+    uint64_t key = oid;
+    return map_get(routing->tables, map_key_u64(&key));
+}
+
+size_t
+routing_count(const struct routing *routing)
+{
+    return routing->count;
+}
+
+static struct routed_table *
+get_table(struct routing *routing, uint32_t oid)
+{
+    struct routed_table *table = routing_table(routing, oid);
+    if (table == NULL) {
+        uint64_t key = oid;
+        table = mem_alloc_zero(sizeof *table);
+        table->oid = oid;
+        list_init(&table->layouts);
+        (void)map_put(routing->tables, map_key_u64(&key), table);
+    }
+    return table;
+}
+
+static struct view
+copy_view(struct view view, struct arena *mem)
+{
+    uint8_t *copy = arena_alloc(mem, view.size + 1, 1);
+    if (view.size > 0) {
+        memcpy(copy, view.bytes, view.size);
+    }
+    return (struct view){copy, view.size};
+}
+
+static struct routed_layout *
+new_layout(struct routed_table *table, const struct relation *from)
+{
+    struct routed_layout *layout = mem_alloc_zero(sizeof *layout);
+    layout->table = table;
+    layout->mem = arena_new(LAYOUT_ARENA_MAX);
+    struct relation *copy = arena_alloc(layout->mem, 1, sizeof *copy);
+    size_t count = from->column_count;
+    *copy = *from;
+    copy->columns = arena_alloc(layout->mem, count + 1, sizeof *copy->columns);
+    for (size_t i = 0; i < count; i++) {
+        copy->columns[i] = from->columns[i];
+        copy->columns[i].name = copy_view(from->columns[i].name, layout->mem);
+    }
+    layout->columns = copy;
+    layout->old_row = arena_alloc(layout->mem, count + 1, sizeof *layout->old_row);
+    layout->new_row = arena_alloc(layout->mem, count + 1, sizeof *layout->new_row);
+    layout->map = arena_alloc(layout->mem, count + 1, sizeof *layout->map);
+    layout->index = shape_index_new();
+    list_push_back(&table->layouts, &layout->node);
+    return layout;
+}
+
+static struct routed_layout *
+get_layout(struct routed_table *table, const struct relation *columns)
+{
+    LIST_FOREACH (node, &table->layouts) {
+        struct routed_layout *layout = LIST_ITEM(node, struct routed_layout, node);
+        if (relation_same_columns(layout->columns->columns, layout->columns->column_count,
+                                  columns->columns, columns->column_count)) {
+            return layout;
+        }
+    }
+    return new_layout(table, columns);
+}
+
+void
+routing_add(struct routing *routing, struct shape_feed *feed)
+{
+    struct routed_table *table = get_table(routing, feed->def->table.oid);
+    feed->layout = get_layout(table, &feed->def->table);
+    feed->layout->feed_count++;
+    feed->member.expr = feed->def->where;
+    list_init(&feed->txn_node);
+    shape_index_add(feed->layout->index, &feed->member);
+    routing->count++;
+}
+
+static void
+drop_if_empty(struct routing *routing, struct routed_layout *layout)
+{
+    struct routed_table *table = layout->table;
+    if (layout->feed_count > 0) {
+        return;
+    }
+    list_remove(&layout->node);
+    shape_index_free(layout->index);
+    arena_free(layout->mem);
+    mem_free(layout);
+    if (list_is_empty(&table->layouts)) {
+        uint64_t key = table->oid;
+        (void)map_remove(routing->tables, map_key_u64(&key));
+        mem_free(table);
+    }
+}
+
+void
+routing_remove(struct routing *routing, struct shape_feed *feed)
+{
+    struct routed_layout *layout = feed->layout;
+    shape_index_remove(layout->index, &feed->member);
+    list_remove(&feed->txn_node);
+    feed->layout = NULL;
+    layout->feed_count--;
+    routing->count--;
+    drop_if_empty(routing, layout);
+}
+
+struct each {
+    void (*fn)(void *ctx, struct shape_feed *feed);
+    void *ctx;
+    struct buf feeds; /* struct shape_feed * each */
+};
+
+static void
+collect(void *ctx, struct index_member *member)
+{
+    struct each *each = ctx;
+    struct shape_feed *feed = LIST_ITEM(member, struct shape_feed, member);
+    buf_append(&each->feeds, &feed, sizeof feed);
+}
+
+void
+routing_each_of_table(struct routed_table *table, void (*fn)(void *ctx, struct shape_feed *feed),
+                      void *ctx)
+{
+    struct each each = {.fn = fn, .ctx = ctx};
+    LIST_FOREACH (node, &table->layouts) {
+        shape_index_each(LIST_ITEM(node, struct routed_layout, node)->index, collect, &each);
+    }
+    for (size_t i = 0; i < each.feeds.size; i += sizeof(struct shape_feed *)) {
+        struct shape_feed *feed;
+        memcpy(&feed, each.feeds.bytes + i, sizeof(struct shape_feed *));
+        fn(ctx, feed);
+    }
+    buf_free(&each.feeds);
+}
+
+void
+shape_feed_fini(struct shape_feed *feed)
+{
+    gate_fini(&feed->gate);
+    held_clear(&feed->held);
+}
