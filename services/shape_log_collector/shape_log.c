@@ -385,7 +385,7 @@ point_before(struct open_log *open, uint64_t number, struct log_point *point_out
 
 /* The range from `after` on, which lies before the visible end. */
 static bool
-find_range(struct open_log *open, struct log_offset after, struct shape_range *range,
+find_range(struct open_log *open, struct log_offset after, struct item_range *range,
            struct err *err)
 {
     uint64_t count = open->visible.record_count;
@@ -421,7 +421,7 @@ find_range(struct open_log *open, struct log_offset after, struct shape_range *r
 }
 
 enum shape_range_result
-shape_log_range(struct shape_log *log, struct log_offset after, struct shape_range *range_out,
+shape_log_range(struct shape_log *log, struct log_offset after, struct item_range *range_out,
                 struct err *err)
 {
     if (!shape_log_open(log, err)) {
@@ -437,11 +437,11 @@ shape_log_range(struct shape_log *log, struct log_offset after, struct shape_ran
     if (order > 0) {
         return SHAPE_RANGE_BEYOND;
     }
-    *range_out = (struct shape_range){.end = end, .is_end = true};
+    *range_out = (struct item_range){.end = end, .is_end = true};
     if (order == 0) {
         return SHAPE_RANGE_OK;
     }
-    *range_out = (struct shape_range){0};
+    *range_out = (struct item_range){0};
     if (!find_range(open, after, range_out, err)) {
         log_store_wrap(log, err);
         return SHAPE_RANGE_FAILED;

@@ -25,7 +25,7 @@ struct log_store;
 struct shape_log;
 
 /* A range of whole items, each followed by a comma. */
-struct shape_range {
+struct item_range {
     char path[160]; /* below the storage folder; empty when there are no bytes */
     uint64_t position;
     uint64_t size;
@@ -87,7 +87,7 @@ NODISCARD bool shape_log_abort(struct shape_log *log, struct err *err);
  * the log if need be. Any offset is allowed, also between two records or items.
  */
 enum shape_range_result shape_log_range(struct shape_log *log, struct log_offset after,
-                                        struct shape_range *range_out, struct err *err);
+                                        struct item_range *range_out, struct err *err);
 
 /* Name of a file of this shape, below the storage folder: suffix log, index or snapshot. */
 void shape_log_file_name(const struct shape_log *log, const char *suffix, char name_out[160]);

@@ -176,7 +176,7 @@ snapshot_fini(struct snapshot *snapshot)
 
 enum shape_range_result
 shape_range_find(const struct snapshot *snapshot, struct shape_log *log, struct shape_position from,
-                 struct shape_range *range_out, struct err *err)
+                 struct item_range *range_out, struct err *err)
 {
     bool is_in_snapshot =
         from.is_start || (from.offset.lsn == 0 && from.offset.op != OFFSET_OP_INF);
@@ -191,7 +191,7 @@ shape_range_find(const struct snapshot *snapshot, struct shape_log *log, struct 
     }
     const uint64_t *ends = snapshot_chunk_ends(snapshot);
     uint64_t start = chunk == 0 ? 0 : ends[chunk - 1];
-    *range_out = (struct shape_range){
+    *range_out = (struct item_range){
         .position = start,
         .size = ends[chunk] - start,
         .end = {0, chunk},
@@ -202,7 +202,7 @@ shape_range_find(const struct snapshot *snapshot, struct shape_log *log, struct 
 }
 
 bool
-shape_range_read(struct storage_dir *dir, const struct shape_range *range, struct buf *bytes_out,
+shape_range_read(struct storage_dir *dir, const struct item_range *range, struct buf *bytes_out,
                  struct err *err)
 {
     if (range->size == 0) {

@@ -76,14 +76,14 @@ struct shape_position {
  * `log` belongs to the same shape and is opened if need be.
  */
 enum shape_range_result shape_range_find(const struct snapshot *snapshot, struct shape_log *log,
-                                         struct shape_position from, struct shape_range *range_out,
+                                         struct shape_position from, struct item_range *range_out,
                                          struct err *err);
 
 /*
  * Reads the bytes of a range, for whoever cannot open the file himself and for small ones. Blocks
  * for a read that is mostly from memory. Errors: ERR_IO; ERR_CORRUPT when the file is shorter.
  */
-NODISCARD bool shape_range_read(struct storage_dir *dir, const struct shape_range *range,
+NODISCARD bool shape_range_read(struct storage_dir *dir, const struct item_range *range,
                                 struct buf *bytes_out, struct err *err);
 
 #endif

@@ -132,7 +132,7 @@ storage_fixture_follow(struct storage_fixture *fixture, struct shape_log *log,
 {
     struct buf all = {0};
     struct err err;
-    struct shape_range range = {0};
+    struct item_range range = {0};
     size_t count = 0;
     for (; !range.is_end || range.is_fixed; after = range.end, count++) {
         enum shape_range_result result = shape_log_range(log, after, &range, &err);

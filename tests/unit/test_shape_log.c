@@ -52,7 +52,7 @@ test_an_empty_log_has_no_files_and_ends_behind_the_snapshot(void **state)
     struct storage_fixture f;
     storage_fixture_init(&f, "empty");
     struct shape_log *log = open_log(&f, "1-1", false);
-    struct shape_range range;
+    struct item_range range;
     assert_offset(shape_log_end(log), 0, OFFSET_OP_INF);
     assert_int_equal(shape_log_range(log, OFFSET_SNAPSHOT_END, &range, &err), SHAPE_RANGE_OK);
     assert_true(range.is_end && range.size == 0 && !range.is_fixed);
@@ -181,7 +181,7 @@ static struct buf
 chunk_ends(struct shape_log *log)
 {
     struct buf ends = {0};
-    struct shape_range range = {.end = OFFSET_SNAPSHOT_END};
+    struct item_range range = {.end = OFFSET_SNAPSHOT_END};
     do {
         assert_int_equal(shape_log_range(log, range.end, &range, &err), SHAPE_RANGE_OK);
         if (range.is_fixed) {
@@ -289,7 +289,7 @@ test_any_offset_gives_what_comes_after_it(void **state)
             buf_free(&rest);
         }
     }
-    struct shape_range range;
+    struct item_range range;
     assert_int_equal(shape_log_range(log, (struct log_offset){50, 39}, &range, &err),
                      SHAPE_RANGE_BEYOND);
     assert_int_equal(shape_log_range(log, (struct log_offset){50, OFFSET_OP_INF}, &range, &err),
@@ -316,7 +316,7 @@ test_a_long_index_is_searched(void **state)
     assert_true(log_store_write_out(f.store, &err));
     reopen(&f, &log, "1-1");
     for (uint64_t lsn = 10; lsn <= 30000; lsn += 170) {
-        struct shape_range range;
+        struct item_range range;
         assert_int_equal(shape_log_range(log, (struct log_offset){lsn, 0}, &range, &err),
                          SHAPE_RANGE_OK);
         assert_int_equal(range.position, lsn / 10 * 80);
@@ -453,7 +453,7 @@ test_a_reader_beside_the_writer_follows_it_and_changes_nothing(void **state)
     r.is_read_only = true;
     storage_fixture_open(&r);
     struct shape_log *reading = open_log(&r, "1-1", false);
-    struct shape_range range;
+    struct item_range range;
     for (uint64_t lsn = 10; lsn <= 50; lsn += 10) {
         storage_fixture_transaction(log, lsn, 2, 80);
         storage_fixture_add(log, lsn + 5, 0, 80); /* an open transaction: never seen */
