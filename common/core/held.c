@@ -11,17 +11,14 @@ item_count(const struct held *held)
 static struct held_txn *
 last_txn(struct held *held)
 {
-    if (held->txn_list.size == 0) {
-        return NULL;
-    }
+    ASSERT(held->txn_list.size > 0);
     return (struct held_txn *)(void *)(held->txn_list.bytes + held->txn_list.size) - 1;
 }
 
 void
 held_begin(struct held *held, uint64_t commit_lsn, uint32_t xid)
 {
-    const struct held_txn *last = last_txn(held);
-    if (last != NULL && last->commit_lsn == commit_lsn) {
+    if (held->txn_list.size > 0 && last_txn(held)->commit_lsn == commit_lsn) {
         return;
     }
     struct held_txn txn = {.commit_lsn = commit_lsn, .xid = xid, .item_end = item_count(held)};

@@ -1,0 +1,694 @@
+#include "services/shape_log_collector/apply.h"
+
+#include <string.h>
+
+#include "common/core/pgoutput.h"
+#include "common/log.h"
+#include "common/map.h"
+#include "common/mem.h"
+
+/* Decoded rows and values computed by where clauses, of one change. */
+#define CHANGE_ARENA_MAX   (512u << 20)
+#define RELATION_ARENA_MAX (4u << 20)
+
+/* A relation as the stream described it last. */
+struct streamed_relation {
+    struct arena *mem;
+    struct pgoutput_relation relation;
+    uint64_t version; /* unique: what was compared with it need not be compared again */
+    bool has_ancestors;
+    size_t ancestor_count;
+    uint32_t *ancestors;
+};
+
+struct open_txn {
+    uint64_t commit_lsn; /* 0: none is open */
+    uint32_t xid;
+    struct buf tables; /* oids (u32) that it touched, each once */
+    struct list feeds; /* that have items of it, or hold some */
+};
+
+struct apply {
+    struct ingest_options options;
+    struct map *relations; /* oid -> struct streamed_relation */
+    uint64_t last_version;
+    struct open_txn txn;
+    struct unseen *unseen;
+    uint64_t change_number;
+    struct arena *mem;     /* of the message in hand */
+    struct buf candidates; /* struct shape_feed * each */
+};
+
+struct apply *
+apply_new(const struct ingest_options *options)
+{
+    struct apply *apply = mem_alloc_zero(sizeof *apply);
+    apply->options = *options;
+    apply->relations = map_new();
+    apply->unseen = unseen_new();
+    apply->mem = arena_new(CHANGE_ARENA_MAX);
+    list_init(&apply->txn.feeds);
+    return apply;
+}
+
+static void
+forget_relations(struct apply *apply)
+{
+    size_t pos = 0;
+    struct view key;
+    for (struct streamed_relation *streamed;
+         (streamed = map_next(apply->relations, &pos, &key)) != NULL;) {
+        (void)map_remove(apply->relations, key);
+        arena_free(streamed->mem);
+        mem_free(streamed);
+    }
+}
+
+void
+apply_free(struct apply *apply)
+{
+    forget_relations(apply);
+    map_free(apply->relations);
+    unseen_free(apply->unseen);
+    arena_free(apply->mem);
+    buf_free(&apply->txn.tables);
+    buf_free(&apply->candidates);
+    mem_free(apply);
+}
+
+struct unseen *
+apply_unseen(struct apply *apply)
+{
+    return apply->unseen;
+}
+
+bool
+apply_is_inside(const struct apply *apply)
+{
+    return apply->txn.commit_lsn != 0;
+}
+
+/* ---- the end of a shape, and of a transaction */
+
+static void
+end_shape(struct apply *apply, struct shape_feed *feed, const char *reason)
+{
+    if (!feed->has_ended) {
+        feed->has_ended = true;
+        apply->options.end_shape(apply->options.ctx, feed, reason);
+    }
+}
+
+static void
+close_txn(struct apply *apply)
+{
+    LIST_FOREACH (node, &apply->txn.feeds) {
+        list_remove(node);
+    }
+    apply->txn.commit_lsn = 0;
+    buf_clear(&apply->txn.tables);
+}
+
+void
+apply_start_stream(struct apply *apply)
+{
+    LIST_FOREACH (node, &apply->txn.feeds) {
+        struct shape_feed *feed = LIST_ITEM(node, struct shape_feed, txn_node);
+        struct err err;
+        list_remove(node);
+        if (feed->gate.state == GATE_OPEN && !shape_log_abort(feed->log, &err)) {
+            log_error("event=log_abort_failed error=\"%s\"", err.msg);
+            end_shape(apply, feed, "its log could not be cut");
+        }
+    }
+    close_txn(apply);
+    forget_relations(apply);
+}
+
+/* ---- relations */
+
+static struct streamed_relation *
+find_relation(const struct apply *apply, uint32_t oid)
+{
+    uint64_t key = oid;
+    return map_get(apply->relations, map_key_u64(&key));
+}
+
+static struct view
+copy_view(struct view view, struct arena *mem)
+{
+    uint8_t *copy = arena_alloc(mem, view.size + 1, 1);
+    if (view.size > 0) {
+        memcpy(copy, view.bytes, view.size);
+    }
+    return (struct view){copy, view.size};
+}
+
+static void
+keep_relation(struct streamed_relation *streamed, const struct pgoutput_relation *from)
+{
+    struct pgoutput_relation *to = &streamed->relation;
+    arena_reset(streamed->mem);
+    *to = *from;
+    to->schema =
+        from->schema.size == 0 ? view_str("pg_catalog") : copy_view(from->schema, streamed->mem);
+    to->name = copy_view(from->name, streamed->mem);
+    to->columns = arena_alloc(streamed->mem, from->column_count + 1, sizeof *to->columns);
+    for (size_t i = 0; i < from->column_count; i++) {
+        to->columns[i] = from->columns[i];
+        to->columns[i].name = copy_view(from->columns[i].name, streamed->mem);
+    }
+    streamed->has_ancestors = false;
+}
+
+static void
+on_relation(struct apply *apply, const struct pgoutput_relation *relation, uint32_t *inspect)
+{
+    struct streamed_relation *streamed = find_relation(apply, relation->oid);
+    if (streamed == NULL) {
+        uint64_t key = relation->oid;
+        streamed = mem_alloc_zero(sizeof *streamed);
+        streamed->mem = arena_new(RELATION_ARENA_MAX);
+        (void)map_put(apply->relations, map_key_u64(&key), streamed);
+    } else if (streamed->has_ancestors && streamed->version == 0) {
+        /* called again after the inspection */
+        streamed->version = ++apply->last_version;
+        return;
+    }
+    keep_relation(streamed, relation);
+    streamed->version = 0;
+    apply->options.relation_changed(apply->options.ctx, relation->oid, streamed->relation.schema,
+                                    streamed->relation.name);
+    *inspect = relation->oid;
+}
+
+void
+apply_set_ancestors(struct apply *apply, uint32_t oid, const uint32_t *ancestors, size_t count)
+{
+    struct streamed_relation *streamed = find_relation(apply, oid);
+    if (streamed == NULL) {
+        return;
+    }
+    streamed->has_ancestors = true;
+    streamed->ancestor_count = count;
+    streamed->ancestors = arena_alloc(streamed->mem, count + 1, sizeof *streamed->ancestors);
+    if (count > 0) {
+        memcpy(streamed->ancestors, ancestors, count * sizeof *ancestors);
+    }
+}
+
+/* ---- transactions */
+
+static bool
+on_begin(struct apply *apply, const struct pgoutput_begin *begin, struct err *err)
+{
+    if (apply->txn.commit_lsn != 0 || begin->final_lsn == 0) {
+        return err_set(err, ERR_PROTOCOL, "a transaction begins inside of another");
+    }
+    apply->txn.commit_lsn = begin->final_lsn;
+    apply->txn.xid = begin->xid;
+    return true;
+}
+
+static void
+touch_table(struct apply *apply, uint32_t oid)
+{
+    struct buf *tables = &apply->txn.tables;
+    for (size_t i = 0; i < tables->size; i += sizeof oid) {
+        if (memcmp(tables->bytes + i, &oid, sizeof oid) == 0) {
+            return;
+        }
+    }
+    buf_append(tables, &oid, sizeof oid);
+}
+
+static void
+commit_feed(const struct apply *apply, struct shape_feed *feed)
+{
+    if (feed->gate.state == GATE_JOINED) {
+        held_commit(&feed->held);
+    } else {
+        item_mark_last(shape_log_items(feed->log));
+        shape_log_commit(feed->log, apply->txn.commit_lsn);
+    }
+}
+
+static bool
+on_commit(struct apply *apply, const struct pgoutput_commit *commit, uint64_t *end_lsn,
+          struct err *err)
+{
+    struct open_txn *txn = &apply->txn;
+    if (txn->commit_lsn == 0 || commit->lsn != txn->commit_lsn) {
+        return err_set(err, ERR_PROTOCOL, "a commit of a transaction that is not open");
+    }
+    LIST_FOREACH (node, &txn->feeds) {
+        commit_feed(apply, LIST_ITEM(node, struct shape_feed, txn_node));
+    }
+    if (txn->tables.size > 0 && commit->lsn >= apply->options.checkpoint_lsn(apply->options.ctx)) {
+        unseen_add(apply->unseen, txn->xid, (const uint32_t *)(const void *)txn->tables.bytes,
+                   txn->tables.size / sizeof(uint32_t));
+    }
+    close_txn(apply);
+    *end_lsn = commit->end_lsn;
+    return true;
+}
+
+/* ---- what counts for a feed */
+
+static enum gate_decision
+decide(struct apply *apply, struct shape_feed *feed)
+{
+    struct err err;
+    if (feed->has_ended) {
+        return GATE_SKIP;
+    }
+    if (feed->gate.decided_lsn == apply->txn.commit_lsn) {
+        return feed->gate.decision;
+    }
+    if (!shape_log_open(feed->log, &err)) {
+        log_error("event=log_open_failed error=\"%s\"", err.msg);
+        end_shape(apply, feed, "its log could not be opened");
+        return GATE_SKIP;
+    }
+    struct gate_txn txn = {
+        .commit_lsn = apply->txn.commit_lsn,
+        .xid = apply->txn.xid,
+        .checkpoint_lsn = apply->options.checkpoint_lsn(apply->options.ctx),
+        .log_commit_lsn = shape_log_commit_lsn(feed->log),
+    };
+    enum gate_decision decision = gate_decide(&feed->gate, &txn);
+    if (decision == GATE_HOLD) {
+        held_begin(&feed->held, txn.commit_lsn, txn.xid);
+    }
+    return decision;
+}
+
+/* The shape ends in this transaction, if the transaction counts for it. */
+static void
+end_by_change(struct apply *apply, struct shape_feed *feed, const char *reason)
+{
+    switch (decide(apply, feed)) {
+    case GATE_SKIP:
+        return;
+    case GATE_HOLD:
+        held_end_shape(&feed->held, reason);
+        return;
+    case GATE_TAKE:
+        end_shape(apply, feed, reason);
+        return;
+    }
+}
+
+static struct buf *
+items_of(struct shape_feed *feed, enum gate_decision decision)
+{
+    return decision == GATE_HOLD ? held_items(&feed->held) : shape_log_items(feed->log);
+}
+
+static void
+added(struct apply *apply, struct shape_feed *feed, enum gate_decision decision,
+      struct log_offset offset)
+{
+    if (decision == GATE_HOLD) {
+        held_added(&feed->held, offset);
+    } else {
+        shape_log_added(feed->log, offset);
+    }
+    if (list_is_empty(&feed->txn_node)) {
+        list_push_back(&apply->txn.feeds, &feed->txn_node);
+    }
+}
+
+/* ---- rows */
+
+/* A change of a row, as the table's layout has it. */
+struct change {
+    const struct streamed_relation *relation;
+    bool is_root; /* of the relation itself, not of a table that it is a partition of */
+    bool has_old;
+    bool has_new;
+    uint64_t op;
+};
+
+static void
+map_columns(struct routed_layout *layout, const struct streamed_relation *streamed)
+{
+    if (layout->mapped_version == streamed->version) {
+        return;
+    }
+    layout->mapped_version = streamed->version;
+    for (size_t i = 0; i < layout->columns->column_count; i++) {
+        layout->map[i] = -1;
+        for (size_t k = 0; k < streamed->relation.column_count; k++) {
+            if (view_equal(streamed->relation.columns[k].name, layout->columns->columns[i].name)) {
+                layout->map[i] = (int16_t)k;
+            }
+        }
+    }
+}
+
+/* `old_row` stands in for TOASTed values that were not touched. */
+static void
+fill_row(const struct routed_layout *layout, const struct pgoutput_tuple *tuple,
+         const struct where_field *old_row, struct where_field *row)
+{
+    for (size_t i = 0; i < layout->columns->column_count; i++) {
+        int position = layout->map[i];
+        row[i] = (struct where_field){.is_null = true};
+        if (position < 0 || (size_t)position >= tuple->count) {
+            continue;
+        }
+        const struct pgoutput_value *value = &tuple->values[position];
+        if (value->kind == PGOUTPUT_TEXT) {
+            row[i].is_null = false;
+            row[i].text = value->text;
+        } else if (value->kind == PGOUTPUT_UNCHANGED && old_row != NULL) {
+            row[i].is_null = old_row[i].is_null;
+            row[i].text = old_row[i].text;
+        }
+    }
+}
+
+/* True, false, or an error: then the shape ends, since nobody knows whether the row belongs to it.
+ */
+static bool
+is_inside(struct apply *apply, struct shape_feed *feed, struct where_field *fields, bool *failed)
+{
+    struct err err;
+    struct where_row row = {fields, feed->layout->columns->column_count, apply->mem};
+    if (feed->def->where == NULL) {
+        return true;
+    }
+    enum where_truth truth = where_eval_truth(feed->def->where, &row, &err);
+    if (truth == WHERE_ERROR && !*failed) {
+        *failed = true;
+        log_warn("event=where_failed table=\"%.*s\" error=\"%s\"", (int)feed->def->table.name.size,
+                 (const char *)feed->def->table.name.bytes, err.msg);
+    }
+    return truth == WHERE_TRUE;
+}
+
+static void
+append_change(struct apply *apply, struct shape_feed *feed, enum gate_decision decision,
+              const struct where_field *old_row, const struct where_field *new_row, uint64_t op)
+{
+    struct item_place place = {{apply->txn.commit_lsn, op}, apply->txn.xid};
+    switch (item_classify(feed->plan, old_row, new_row)) {
+    case ITEM_NONE:
+        return;
+    case ITEM_INSERT:
+        item_append_insert(feed->plan, new_row, NULL, place, items_of(feed, decision));
+        break;
+    case ITEM_UPDATE:
+        item_append_update(feed->plan, old_row, new_row, place, items_of(feed, decision));
+        break;
+    case ITEM_DELETE:
+        item_append_delete(feed->plan, old_row, NULL, place, items_of(feed, decision));
+        break;
+    case ITEM_REKEY:
+        item_append_delete(feed->plan, old_row, new_row, place, items_of(feed, decision));
+        added(apply, feed, decision, place.offset);
+        place.offset.op++;
+        item_append_insert(feed->plan, new_row, old_row, place, items_of(feed, decision));
+        break;
+    }
+    added(apply, feed, decision, place.offset);
+}
+
+static bool
+fits_relation(struct apply *apply, struct shape_feed *feed, const struct change *change)
+{
+    const char *reason;
+    if (feed->relation_version == change->relation->version) {
+        return true;
+    }
+    if (shape_def_is_outdated(feed->def, &change->relation->relation, change->is_root, &reason)) {
+        end_by_change(apply, feed, reason);
+        return false;
+    }
+    feed->relation_version = change->relation->version;
+    return true;
+}
+
+static void
+apply_to_feed(struct apply *apply, struct shape_feed *feed, const struct change *change)
+{
+    struct routed_layout *layout = feed->layout;
+    bool failed = false;
+    enum gate_decision decision = decide(apply, feed);
+    if (decision == GATE_SKIP || !fits_relation(apply, feed, change)) {
+        return;
+    }
+    bool was_in = change->has_old && is_inside(apply, feed, layout->old_row, &failed);
+    bool is_in = change->has_new && is_inside(apply, feed, layout->new_row, &failed);
+    if (failed) {
+        end_by_change(apply, feed, "its where clause cannot be evaluated for a row");
+        return;
+    }
+    append_change(apply, feed, decision, was_in ? layout->old_row : NULL,
+                  is_in ? layout->new_row : NULL, change->op);
+    if (decision == GATE_HOLD && held_size(&feed->held) > HELD_BYTES_MAX) {
+        apply->options.held_too_much(apply->options.ctx, feed);
+    }
+}
+
+static void
+collect_candidate(void *ctx, struct index_member *member)
+{
+    struct apply *apply = ctx;
+    struct shape_feed *feed = LIST_ITEM(member, struct shape_feed, member);
+    if (feed->change_number != apply->change_number) {
+        feed->change_number = apply->change_number;
+        buf_append(&apply->candidates, &feed, sizeof feed);
+    }
+}
+
+/* Candidates first, then each: applying may end a shape, which changes the index. */
+static void
+apply_to_layout(struct apply *apply, struct routed_layout *layout,
+                const struct pgoutput_change *rows, const struct change *change)
+{
+    size_t count = layout->columns->column_count;
+    buf_clear(&apply->candidates);
+    apply->change_number++;
+    map_columns(layout, change->relation);
+    if (change->has_old) {
+        struct where_row row = {layout->old_row, count, apply->mem};
+        fill_row(layout, &rows->old_row, NULL, layout->old_row);
+        shape_index_find(layout->index, &row, collect_candidate, apply);
+    }
+    if (change->has_new) {
+        struct where_row row = {layout->new_row, count, apply->mem};
+        fill_row(layout, &rows->new_row, change->has_old ? layout->old_row : NULL, layout->new_row);
+        shape_index_find(layout->index, &row, collect_candidate, apply);
+    }
+    for (size_t i = 0; i < apply->candidates.size; i += sizeof(struct shape_feed *)) {
+        struct shape_feed *feed;
+        memcpy(&feed, apply->candidates.bytes + i, sizeof(struct shape_feed *));
+        apply_to_feed(apply, feed, change);
+    }
+}
+
+static uint64_t
+next_op(const struct apply *apply, struct routed_table *table)
+{
+    if (table->txn_lsn != apply->txn.commit_lsn) {
+        table->txn_lsn = apply->txn.commit_lsn;
+        table->next_op = 0;
+    }
+    uint64_t op = table->next_op;
+    table->next_op += 2;
+    return op;
+}
+
+struct ending {
+    struct apply *apply;
+    const char *reason;
+};
+
+static void
+end_one(void *ctx, struct shape_feed *feed)
+{
+    struct ending *ending = ctx;
+    end_by_change(ending->apply, feed, ending->reason);
+}
+
+static void
+end_table(struct apply *apply, uint32_t oid, const char *reason)
+{
+    struct routed_table *table = routing_table(apply->options.routing, oid);
+    struct ending ending = {apply, reason};
+    if (table != NULL) {
+        (void)next_op(apply, table);
+        routing_each_of_table(table, end_one, &ending);
+    }
+}
+
+static void
+apply_to_table(struct apply *apply, uint32_t oid, const struct pgoutput_change *rows,
+               struct change change)
+{
+    struct routed_table *table = routing_table(apply->options.routing, oid);
+    if (table == NULL) {
+        return;
+    }
+    change.op = next_op(apply, table);
+    LIST_FOREACH (node, &table->layouts) {
+        apply_to_layout(apply, LIST_ITEM(node, struct routed_layout, node), rows, &change);
+    }
+}
+
+static bool
+on_change(struct apply *apply, enum pgoutput_kind kind, const struct pgoutput_change *rows,
+          struct err *err)
+{
+    const struct streamed_relation *streamed = find_relation(apply, rows->relation_oid);
+    if (apply->txn.commit_lsn == 0 || streamed == NULL) {
+        return err_set(err, ERR_PROTOCOL,
+                       "a change of relation %u outside of a transaction, or unknown",
+                       rows->relation_oid);
+    }
+    bool has_whole_old = rows->old_kind == 'O';
+    struct change change = {
+        .relation = streamed,
+        .is_root = true,
+        .has_old = kind != PGOUTPUT_INSERT && has_whole_old,
+        .has_new = kind != PGOUTPUT_DELETE,
+    };
+    touch_table(apply, rows->relation_oid);
+    for (size_t i = 0; i < streamed->ancestor_count; i++) {
+        touch_table(apply, streamed->ancestors[i]);
+    }
+    for (size_t i = 0; i <= streamed->ancestor_count; i++) {
+        uint32_t oid = i == 0 ? rows->relation_oid : streamed->ancestors[i - 1];
+        change.is_root = i == 0;
+        if (kind != PGOUTPUT_INSERT && !has_whole_old) {
+            end_table(apply, oid, "the table's replica identity is not full");
+        } else {
+            apply_to_table(apply, oid, rows, change);
+        }
+    }
+    return true;
+}
+
+static void
+end_with_ancestors(struct apply *apply, uint32_t oid, const char *reason)
+{
+    const struct streamed_relation *streamed = find_relation(apply, oid);
+    touch_table(apply, oid);
+    end_table(apply, oid, reason);
+    for (size_t i = 0; streamed != NULL && i < streamed->ancestor_count; i++) {
+        touch_table(apply, streamed->ancestors[i]);
+        end_table(apply, streamed->ancestors[i], reason);
+    }
+}
+
+static bool
+on_truncate(struct apply *apply, const struct pgoutput_truncate *truncate, struct err *err)
+{
+    if (apply->txn.commit_lsn == 0) {
+        return err_set(err, ERR_PROTOCOL, "a truncate outside of a transaction");
+    }
+    for (size_t i = 0; i < truncate->count; i++) {
+        end_with_ancestors(apply, truncate->oids[i], "the table was truncated");
+    }
+    return true;
+}
+
+bool
+apply_too_large(struct apply *apply, uint32_t oid, struct err *err)
+{
+    if (apply->txn.commit_lsn == 0) {
+        return err_set(err, ERR_PROTOCOL, "an oversized change outside of a transaction");
+    }
+    log_error("event=change_too_large relation=%u", oid);
+    end_with_ancestors(apply, oid, "a change of the table is too large");
+    return true;
+}
+
+bool
+apply_message(struct apply *apply, struct view message, uint32_t *inspect_out,
+              uint64_t *end_lsn_out, struct err *err)
+{
+    struct pgoutput_msg msg;
+    arena_reset(apply->mem);
+    if (!pgoutput_decode(message, apply->mem, &msg, err)) {
+        return false;
+    }
+    switch (msg.kind) {
+    case PGOUTPUT_BEGIN:
+        return on_begin(apply, &msg.begin, err);
+    case PGOUTPUT_COMMIT:
+        return on_commit(apply, &msg.commit, end_lsn_out, err);
+    case PGOUTPUT_RELATION:
+        on_relation(apply, &msg.relation, inspect_out);
+        return true;
+    case PGOUTPUT_INSERT:
+    case PGOUTPUT_UPDATE:
+    case PGOUTPUT_DELETE:
+        return on_change(apply, msg.kind, &msg.change, err);
+    case PGOUTPUT_TRUNCATE:
+        return on_truncate(apply, &msg.truncate, err);
+    case PGOUTPUT_ORIGIN:
+    case PGOUTPUT_TYPE:
+    case PGOUTPUT_MESSAGE:
+        return true;
+    }
+    return true;
+}
+
+/* ---- joining */
+
+void
+apply_join(struct apply *apply, struct shape_feed *feed)
+{
+    held_clear(&feed->held);
+    gate_join(&feed->gate, apply->unseen, feed->def->table.oid, apply->txn.commit_lsn,
+              apply->txn.xid);
+    routing_add(apply->options.routing, feed);
+}
+
+/* Moves one held transaction into the log; the one that is still open stays open there. */
+static void
+take_held(struct apply *apply, struct shape_feed *feed, const struct held_txn *txn,
+          size_t first_item)
+{
+    for (size_t i = first_item; i < txn->item_end; i++) {
+        struct log_offset offset;
+        struct view item = held_item_at(&feed->held, i, &offset);
+        buf_append_view(shape_log_items(feed->log), item);
+        shape_log_added(feed->log, offset);
+    }
+    if (txn->is_committed && txn->item_end > first_item) {
+        item_mark_last(shape_log_items(feed->log));
+        shape_log_commit(feed->log, txn->commit_lsn);
+    } else if (txn->item_end > first_item && list_is_empty(&feed->txn_node)) {
+        list_push_back(&apply->txn.feeds, &feed->txn_node);
+    }
+}
+
+void
+apply_open(struct apply *apply, struct shape_feed *feed, const struct marks *marks, uint64_t lsn)
+{
+    struct err err;
+    if (!shape_log_open(feed->log, &err)) {
+        log_error("event=log_open_failed error=\"%s\"", err.msg);
+        end_shape(apply, feed, "its log could not be opened");
+        return;
+    }
+    list_remove(&feed->txn_node);
+    gate_open(&feed->gate, marks, lsn);
+    size_t first_item = 0;
+    const struct held_txn *txn;
+    for (size_t i = 0; (txn = held_txn_at(&feed->held, i)) != NULL; i++) {
+        if (gate_decide_held(&feed->gate, txn->commit_lsn, txn->xid) == GATE_TAKE) {
+            if (txn->end_reason != NULL) {
+                end_shape(apply, feed, txn->end_reason);
+                break;
+            }
+            take_held(apply, feed, txn, first_item);
+        }
+        first_item = txn->item_end;
+    }
+    held_clear(&feed->held);
+}
