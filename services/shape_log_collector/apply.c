@@ -4,22 +4,11 @@
 
 #include "common/core/pgoutput.h"
 #include "common/log.h"
-#include "common/map.h"
 #include "common/mem.h"
+#include "services/shape_log_collector/streamed.h"
 
 /* Decoded rows and values computed by where clauses, of one change. */
-#define CHANGE_ARENA_MAX   (512u << 20)
-#define RELATION_ARENA_MAX (4u << 20)
-
-/* A relation as the stream described it last. */
-struct streamed_relation {
-    struct arena *mem;
-    struct pgoutput_relation relation;
-    uint64_t version; /* unique: what was compared with it need not be compared again */
-    bool has_ancestors;
-    size_t ancestor_count;
-    uint32_t *ancestors;
-};
+#define CHANGE_ARENA_MAX (512u << 20)
 
 struct open_txn {
     uint64_t commit_lsn; /* 0: none is open */
@@ -30,8 +19,7 @@ struct open_txn {
 
 struct apply {
     struct ingest_options options;
-    struct map *relations; /* oid -> struct streamed_relation */
-    uint64_t last_version;
+    struct streamed *relations;
     struct open_txn txn;
     struct unseen *unseen;
     uint64_t change_number;
@@ -44,31 +32,17 @@ apply_new(const struct ingest_options *options)
 {
     struct apply *apply = mem_alloc_zero(sizeof *apply);
     apply->options = *options;
-    apply->relations = map_new();
+    apply->relations = streamed_new();
     apply->unseen = unseen_new();
     apply->mem = arena_new(CHANGE_ARENA_MAX);
     list_init(&apply->txn.feeds);
     return apply;
 }
 
-static void
-forget_relations(struct apply *apply)
-{
-    size_t pos = 0;
-    struct view key;
-    for (struct streamed_relation *streamed;
-         (streamed = map_next(apply->relations, &pos, &key)) != NULL;) {
-        (void)map_remove(apply->relations, key);
-        arena_free(streamed->mem);
-        mem_free(streamed);
-    }
-}
-
 void
 apply_free(struct apply *apply)
 {
-    forget_relations(apply);
-    map_free(apply->relations);
+    streamed_free(apply->relations);
     unseen_free(apply->unseen);
     arena_free(apply->mem);
     buf_free(&apply->txn.tables);
@@ -116,67 +90,25 @@ apply_start_stream(struct apply *apply)
         struct shape_feed *feed = LIST_ITEM(node, struct shape_feed, txn_node);
         struct err err;
         list_remove(node);
-        if (feed->gate.state == GATE_OPEN && !shape_log_abort(feed->log, &err)) {
+        if (!feed->has_ended && feed->gate.state == GATE_OPEN &&
+            !shape_log_abort(feed->log, &err)) {
             log_error("event=log_abort_failed error=\"%s\"", err.msg);
             end_shape(apply, feed, "its log could not be cut");
         }
     }
     close_txn(apply);
-    forget_relations(apply);
+    streamed_forget(apply->relations);
 }
 
 /* ---- relations */
 
-static struct streamed_relation *
-find_relation(const struct apply *apply, uint32_t oid)
-{
-    uint64_t key = oid;
-    return map_get(apply->relations, map_key_u64(&key));
-}
-
-static struct view
-copy_view(struct view view, struct arena *mem)
-{
-    uint8_t *copy = arena_alloc(mem, view.size + 1, 1);
-    if (view.size > 0) {
-        memcpy(copy, view.bytes, view.size);
-    }
-    return (struct view){copy, view.size};
-}
-
-static void
-keep_relation(struct streamed_relation *streamed, const struct pgoutput_relation *from)
-{
-    struct pgoutput_relation *to = &streamed->relation;
-    arena_reset(streamed->mem);
-    *to = *from;
-    to->schema =
-        from->schema.size == 0 ? view_str("pg_catalog") : copy_view(from->schema, streamed->mem);
-    to->name = copy_view(from->name, streamed->mem);
-    to->columns = arena_alloc(streamed->mem, from->column_count + 1, sizeof *to->columns);
-    for (size_t i = 0; i < from->column_count; i++) {
-        to->columns[i] = from->columns[i];
-        to->columns[i].name = copy_view(from->columns[i].name, streamed->mem);
-    }
-    streamed->has_ancestors = false;
-}
-
 static void
 on_relation(struct apply *apply, const struct pgoutput_relation *relation, uint32_t *inspect)
 {
-    struct streamed_relation *streamed = find_relation(apply, relation->oid);
-    if (streamed == NULL) {
-        uint64_t key = relation->oid;
-        streamed = mem_alloc_zero(sizeof *streamed);
-        streamed->mem = arena_new(RELATION_ARENA_MAX);
-        (void)map_put(apply->relations, map_key_u64(&key), streamed);
-    } else if (streamed->has_ancestors && streamed->version == 0) {
-        /* called again after the inspection */
-        streamed->version = ++apply->last_version;
+    const struct streamed_relation *streamed;
+    if (streamed_take(apply->relations, relation, &streamed)) {
         return;
     }
-    keep_relation(streamed, relation);
-    streamed->version = 0;
     apply->options.relation_changed(apply->options.ctx, relation->oid, streamed->relation.schema,
                                     streamed->relation.name);
     *inspect = relation->oid;
@@ -185,16 +117,7 @@ on_relation(struct apply *apply, const struct pgoutput_relation *relation, uint3
 void
 apply_set_ancestors(struct apply *apply, uint32_t oid, const uint32_t *ancestors, size_t count)
 {
-    struct streamed_relation *streamed = find_relation(apply, oid);
-    if (streamed == NULL) {
-        return;
-    }
-    streamed->has_ancestors = true;
-    streamed->ancestor_count = count;
-    streamed->ancestors = arena_alloc(streamed->mem, count + 1, sizeof *streamed->ancestors);
-    if (count > 0) {
-        memcpy(streamed->ancestors, ancestors, count * sizeof *ancestors);
-    }
+    streamed_set_ancestors(apply->relations, oid, ancestors, count);
 }
 
 /* ---- transactions */
@@ -225,6 +148,9 @@ touch_table(struct apply *apply, uint32_t oid)
 static void
 commit_feed(const struct apply *apply, struct shape_feed *feed)
 {
+    if (feed->has_ended) {
+        return;
+    }
     if (feed->gate.state == GATE_JOINED) {
         held_commit(&feed->held);
     } else {
@@ -542,7 +468,7 @@ static bool
 on_change(struct apply *apply, enum pgoutput_kind kind, const struct pgoutput_change *rows,
           struct err *err)
 {
-    const struct streamed_relation *streamed = find_relation(apply, rows->relation_oid);
+    const struct streamed_relation *streamed = streamed_find(apply->relations, rows->relation_oid);
     if (apply->txn.commit_lsn == 0 || streamed == NULL) {
         return err_set(err, ERR_PROTOCOL,
                        "a change of relation %u outside of a transaction, or unknown",
@@ -574,7 +500,7 @@ on_change(struct apply *apply, enum pgoutput_kind kind, const struct pgoutput_ch
 static void
 end_with_ancestors(struct apply *apply, uint32_t oid, const char *reason)
 {
-    const struct streamed_relation *streamed = find_relation(apply, oid);
+    const struct streamed_relation *streamed = streamed_find(apply->relations, oid);
     touch_table(apply, oid);
     end_table(apply, oid, reason);
     for (size_t i = 0; streamed != NULL && i < streamed->ancestor_count; i++) {

@@ -32,6 +32,7 @@ struct ingest {
     struct loop_timer timer;
     uint64_t received_lsn; /* of what was applied */
     uint64_t written_lsn;  /* of what was also written out */
+    bool wants_checkpoint; /* Postgres asked in this batch */
 };
 
 static void run(struct ingest *ingest);
@@ -115,6 +116,10 @@ finish(struct ingest *ingest, const struct err *failed)
     if (failed == NULL) {
         ingest->written_lsn = ingest->received_lsn;
     }
+    if (ingest->wants_checkpoint) {
+        ingest->wants_checkpoint = false;
+        ingest->options.checkpoint_wanted(ingest->options.ctx);
+    }
     ingest->options.done(ingest->options.ctx, failed);
 }
 
@@ -140,9 +145,7 @@ take_keepalive(struct ingest *ingest, const struct repl_frame *frame)
     if (!apply_is_inside(ingest->apply) && frame->wal_end > ingest->received_lsn) {
         ingest->received_lsn = frame->wal_end;
     }
-    if (frame->wants_reply) {
-        ingest->options.checkpoint_wanted(ingest->options.ctx);
-    }
+    ingest->wants_checkpoint = ingest->wants_checkpoint || frame->wants_reply;
 }
 
 /* Pauses the batch in front of this frame until the relation is known. */
@@ -265,11 +268,10 @@ void
 ingest_open(struct ingest *ingest, struct shape_feed *feed, const struct marks *marks, uint64_t lsn)
 {
     apply_open(ingest->apply, feed, marks, lsn);
-    /* Between two batches nobody else would write out what was held. A full disk: the next batch
-     * does. */
-    if (ingest->state == BATCH_NONE) {
-        struct err err;
-        (void)log_store_write_out(ingest->options.logs, &err);
+    struct err err;
+    /* Between two batches nobody else would write out what was held. */
+    if (ingest->state == BATCH_NONE && !log_store_write_out(ingest->options.logs, &err)) {
+        log_error("event=storage_blocked error=\"%s\"", err.msg); /* the next batch waits for it */
     }
 }
 

@@ -24,7 +24,7 @@ struct ingest_options {
     struct routing *routing;
     void *ctx;
 
-    /* The shape must end. It is out of the routing when this returns; freed later is fine. */
+    /* The shape must end. It leaves the routing later, not before this message is done with. */
     void (*end_shape)(void *ctx, struct shape_feed *feed, const char *reason);
     /* More was held than may be: leave, and join anew. */
     void (*held_too_much)(void *ctx, struct shape_feed *feed);
