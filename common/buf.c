@@ -23,22 +23,6 @@ buf_reserve(struct buf *buf, size_t more)
     return buf->bytes + buf->size;
 }
 
-uint8_t *
-buf_grow(struct buf *buf, size_t more)
-{
-    uint8_t *end = buf_reserve(buf, more);
-    buf->size += more;
-    return end;
-}
-
-void
-buf_append(struct buf *buf, const void *bytes, size_t size)
-{
-    if (size > 0) {
-        memcpy(buf_grow(buf, size), bytes, size);
-    }
-}
-
 void
 buf_append_view(struct buf *buf, struct view view)
 {
@@ -49,12 +33,6 @@ void
 buf_append_str(struct buf *buf, const char *s)
 {
     buf_append(buf, s, strlen(s));
-}
-
-void
-buf_append_byte(struct buf *buf, uint8_t byte)
-{
-    *buf_grow(buf, 1) = byte;
 }
 
 void

@@ -9,6 +9,8 @@
 #ifndef COMMON_BUF_H
 #define COMMON_BUF_H
 
+#include <string.h>
+
 #include "common/wire.h"
 
 struct buf {
@@ -21,12 +23,32 @@ struct buf {
 uint8_t *buf_reserve(struct buf *buf, size_t more);
 
 /* `more` bytes longer, the new ones not set; gives a pointer to them. */
-uint8_t *buf_grow(struct buf *buf, size_t more);
+static inline uint8_t *
+buf_grow(struct buf *buf, size_t more)
+{
+    /* Inline, as the two below: every log item is put together by them. */
+    uint8_t *end =
+        more < buf->capacity - buf->size ? buf->bytes + buf->size : buf_reserve(buf, more);
+    buf->size += more;
+    return end;
+}
 
-void buf_append(struct buf *buf, const void *bytes, size_t size);
+static inline void
+buf_append(struct buf *buf, const void *bytes, size_t size)
+{
+    if (size > 0) {
+        memcpy(buf_grow(buf, size), bytes, size);
+    }
+}
+
+static inline void
+buf_append_byte(struct buf *buf, uint8_t byte)
+{
+    *buf_grow(buf, 1) = byte;
+}
+
 void buf_append_view(struct buf *buf, struct view view);
 void buf_append_str(struct buf *buf, const char *s);
-void buf_append_byte(struct buf *buf, uint8_t byte);
 
 /* In decimal digits. */
 void buf_append_u64(struct buf *buf, uint64_t v);

@@ -38,19 +38,27 @@ has_escape(uint64_t word)
     return ((word - ONES * 0x20) | (quote - ONES) | (backslash - ONES)) & ~word & HIGHS;
 }
 
+static uint64_t
+word_at(const uint8_t *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
 /* How many bytes from `bytes` on pass unchanged. */
 static size_t
 plain_prefix(const uint8_t *bytes, size_t size)
 {
     size_t i = 0;
-    for (; i + 8 <= size; i += 8) {
-        uint64_t word;
-        memcpy(&word, bytes + i, sizeof word);
-        if (has_escape(word) != 0) {
-            break;
-        }
+    while (i + 8 <= size && has_escape(word_at(bytes + i)) == 0) {
+        i += 8;
     }
-    while (i < size && escape_of(bytes[i]) == '\0') {
+    /* The last word may overlap the one before. */
+    if (i + 8 > size && size >= 8 && has_escape(word_at(bytes + size - 8)) == 0) {
+        return size;
+    }
+    while (i < size && bytes[i] >= 0x20 && bytes[i] != '"' && bytes[i] != '\\') {
         i++;
     }
     return i;
@@ -86,7 +94,16 @@ json_append_escaped(struct buf *buf, struct view text)
 void
 json_append_string(struct buf *buf, struct view text)
 {
-    buf_reserve(buf, text.size + 2); /* one step of growing when nothing needs an escape */
+    uint8_t *start = buf_reserve(buf, text.size + 2);
+    if (plain_prefix(text.bytes, text.size) == text.size) { /* nearly every text */
+        start[0] = '"';
+        if (text.size > 0) {
+            memcpy(start + 1, text.bytes, text.size);
+        }
+        start[text.size + 1] = '"';
+        buf->size += text.size + 2;
+        return;
+    }
     buf_append_byte(buf, '"');
     json_append_escaped(buf, text);
     buf_append_byte(buf, '"');

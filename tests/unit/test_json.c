@@ -47,6 +47,15 @@ every_byte_at_every_place(void **state)
             json_append_escaped(&buf, view_of(text, sizeof text));
             assert_int_equal(buf.size, 19 + alone.size);
             assert_memory_equal(buf.bytes + place, alone.bytes, alone.size);
+
+            /* The same with quotes, cut behind the byte: texts of every short length. */
+            struct buf quoted = {0};
+            json_append_string(&quoted, view_of(text, place + 1));
+            assert_int_equal(quoted.size, place + alone.size + 2);
+            assert_memory_equal(quoted.bytes + 1, buf.bytes, place + alone.size);
+            assert_int_equal(quoted.bytes[0], '"');
+            assert_int_equal(quoted.bytes[quoted.size - 1], '"');
+            buf_free(&quoted);
             buf_free(&buf);
         }
         buf_free(&alone);
