@@ -1,0 +1,28 @@
+/*
+ * bus_nng.h - what bus.c and bus_hints.c share of NNG. For these two alone.
+ *
+ * Threading: the loop's thread.
+ */
+#ifndef COMMON_BUS_NNG_H
+#define COMMON_BUS_NNG_H
+
+#include <nng/nng.h>
+
+#include "common/buf.h"
+
+/* Takes the buffer's bytes. */
+nng_msg *bus_message_new(struct buf *bytes);
+
+/* Borrowed from `msg`. */
+struct view bus_message_view(nng_msg *msg);
+
+nng_aio *bus_aio_new(void (*on_nng)(void *arg), void *arg);
+
+/*
+ * Sets up `socket`, as far as `open_rv` says that it was opened, and listens or dials.
+ * Errors: ERR_IO; the socket is closed then.
+ */
+NODISCARD bool bus_attach(nng_socket socket, int open_rv, const char *url, bool is_listening,
+                          struct err *err);
+
+#endif
