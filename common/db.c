@@ -44,7 +44,7 @@ static bool
 fail(struct db *db, const char *what, struct err *err)
 {
     int result = sqlite3_extended_errcode(db->handle);
-    return err_set(err, kind_of(result), "%s: %s: %s", db->path, what, sqlite3_errmsg(db->handle));
+    return err_set(err, kind_of(result), "%s: %s (%s)", db->path, sqlite3_errmsg(db->handle), what);
 }
 
 static bool

@@ -69,7 +69,7 @@ make_schema(struct catalogue *catalogue, struct err *err)
     char sql[1024];
     snprintf(sql, sizeof sql,
              "BEGIN IMMEDIATE;"
-             "CREATE TABLE meta (key TEXT PRIMARY KEY, value) STRICT, WITHOUT ROWID;"
+             "CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;"
              "CREATE TABLE quiesced (oid INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;"
              "CREATE TABLE shapes (id INTEGER PRIMARY KEY, handle TEXT NOT NULL UNIQUE,"
              " definition BLOB NOT NULL, created_us INTEGER NOT NULL, lsn INTEGER NOT NULL,"
@@ -534,6 +534,9 @@ catalogue_commit(struct catalogue *catalogue, void (*done)(void *ctx), void *ctx
     catalogue->is_wanted = true;
     if (catalogue->batch == NULL) {
         begin_batch(catalogue);
+    } else if (loop_timer_is_set(&catalogue->retry)) {
+        loop_timer_clear(&catalogue->retry);
+        try_again(catalogue);
     }
 }
 

@@ -113,7 +113,8 @@ uint64_t catalogue_next_created_us(struct catalogue *catalogue, uint64_t now_us)
 
 /*
  * Makes durable what was recorded up to now, then calls `done` on the loop (NULL: nobody asks).
- * Never fails: what cannot be written is tried again each second, and catalogue_error() says why.
+ * Never fails: what cannot be written is tried again each second and at the next commit, and
+ * catalogue_error() says why.
  */
 void catalogue_commit(struct catalogue *catalogue, void (*done)(void *ctx), void *ctx);
 
