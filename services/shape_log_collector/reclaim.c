@@ -392,7 +392,8 @@ work_done(struct worker_task *task)
         take_purged(reclaim);
         break;
     }
-    loop_timer_set(&reclaim->rest, REST_MS);
+    bool has_unlinked = reclaim->work == WORK_UNLINK || reclaim->work == WORK_PURGE;
+    loop_timer_set(&reclaim->rest, has_unlinked ? REST_MS : 1);
 }
 
 void
