@@ -116,7 +116,7 @@ static void
 assert_range(const struct snapshot *snapshot, struct shape_log *log, struct shape_position from,
              enum shape_range_result expected, const char *end)
 {
-    struct shape_range range;
+    struct item_range range;
     enum shape_range_result result = shape_range_find(snapshot, log, from, &range, &err);
     assert_int_equal(result, expected);
     if (result == SHAPE_RANGE_OK) {
@@ -168,7 +168,7 @@ test_it_is_read_while_it_is_written_and_then_the_log(void **state)
     assert_range(&snapshot, log, AT(0, 99), SHAPE_RANGE_OK, "100_2 160 end");
     assert_range(&snapshot, log, AT(100, 0), SHAPE_RANGE_OK, "100_2 80 end");
 
-    struct shape_range range;
+    struct item_range range;
     struct buf bytes = {0};
     assert_int_equal(shape_range_find(&snapshot, log, AT(0, 0), &range, &err), SHAPE_RANGE_OK);
     assert_true(shape_range_read(f.dir, &range, &bytes, &err));
