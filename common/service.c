@@ -117,11 +117,17 @@ service_exit(struct service *service, int code)
     loop_timer_set(&service->leave_timer, GOODBYE_MS);
 }
 
+static uint32_t
+drain_limit_ms(const struct service *service)
+{
+    return service->def->drain_ms != 0 ? service->def->drain_ms : SERVICE_DRAIN_MS;
+}
+
 static void
 on_drain_too_long(void *ctx)
 {
     struct service *service = ctx;
-    log_warn("event=drain_too_long limit_ms=%u", SERVICE_DRAIN_MS);
+    log_warn("event=drain_too_long limit_ms=%u", drain_limit_ms(service));
     service_exit(service, SERVICE_EXIT_CLEAN);
 }
 
@@ -141,7 +147,7 @@ begin_drain(struct service *service, const char *reason)
         return;
     }
     loop_timer_init(&service->leave_timer, service->loop, on_drain_too_long, service);
-    loop_timer_set(&service->leave_timer, SERVICE_DRAIN_MS);
+    loop_timer_set(&service->leave_timer, drain_limit_ms(service));
     service->def->drain(service->state);
 }
 

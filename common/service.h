@@ -28,8 +28,8 @@
 #define SERVICE_EXIT_OUTSIDE 3 /* the outside needs repair (login refused): retried slowly */
 #define SERVICE_EXIT_FAILURE 1
 
-/* How long drain may take before the skeleton leaves anyway. */
-#define SERVICE_DRAIN_MS 8000u
+/* How long drain may take before the skeleton leaves anyway, unless a service says else. */
+#define SERVICE_DRAIN_MS 5000u
 
 struct config;
 struct service;
@@ -46,6 +46,7 @@ struct service_def {
 
     /* Stop taking work, finish what is begun, then call service_exit(). NULL: leave at once. */
     void (*drain)(void *state);
+    uint32_t drain_ms; /* 0: SERVICE_DRAIN_MS */
 
     /* Init backwards. The loop does not run any more. */
     void (*fini)(void *state);
