@@ -215,9 +215,9 @@ process_open_fd(pid_t pid)
 }
 
 int
-process_exit_code(int si_code, int si_status)
+process_exit_code(int how, int status)
 {
-    return si_code == CLD_EXITED ? si_status : 128 + si_status;
+    return how == CLD_EXITED ? status : 128 + status;
 }
 
 void

@@ -35,7 +35,7 @@ struct process_start {
 };
 
 #define PROCESS_LINK_FD       4
-#define PROCESS_LINK_VARIABLE "SHAPEWIRE_PARENT_FD"
+#define PROCESS_LINK_VARIABLE "ENGINE_PARENT_FD"
 
 /*
  * Starts a program in a process group of its own, with our environment, default signals and no
@@ -53,7 +53,7 @@ int process_open_fd(pid_t pid);
 /* "exit code 3" or "signal 9 (Killed)" for a code of ours: 128 + signal. */
 void process_exit_text(int code, char *text, size_t size);
 
-/* A code of ours from what waitid() says. */
-int process_exit_code(int si_code, int si_status);
+/* A code of ours from what waitid() says: si_code and si_status. */
+int process_exit_code(int how, int status);
 
 #endif

@@ -79,7 +79,8 @@ on_spawned(struct restart *restart, const struct restart_event *event)
     restart->restarts += restart->was_started ? 1 : 0;
     restart->was_started = true;
     restart->started_ms = event->now_ms;
-    restart->deadline_ms = event->now_ms + RESTART_FIRST_WORD_MS;
+    restart->deadline_ms =
+        event->now_ms + (event->is_adopted ? RESTART_SILENCE_MS : RESTART_FIRST_WORD_MS);
     return RESTART_NOTHING;
 }
 

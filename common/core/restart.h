@@ -57,6 +57,7 @@ struct restart_event {
     int exit_code;        /* EXITED: code, 128 + signal, or RESTART_EXIT_NOT_KNOWN */
     uint32_t random_bits; /* EXITED, NO_SPAWN: for the ± 20 % */
     uint32_t limit_ms;    /* STOP: how long it may take to leave */
+    bool is_adopted;      /* SPAWNED: it ran before, so it has no time to load left */
 };
 
 enum restart_action {

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/bus.h"
 #include "common/clock.h"
@@ -13,6 +14,8 @@
 #include "common/mem.h"
 #include "common/process.h"
 #include "services/orchestrator/child.h"
+
+#define IPC "ipc://"
 
 #define PING_MS         1000u
 #define MEMBERS_MAX     66u /* 64 APIs and the other two */
@@ -95,15 +98,20 @@ ping(void *ctx)
 }
 
 /* ipc: a socket in the common folder; tcp: the one address that the setting names. */
+static void
+control_address(const struct member *member, struct buf *url)
+{
+    buf_append_str(url, service_config(member->plan->service)->bus_control);
+    if (strncmp(buf_str(url), IPC, strlen(IPC)) == 0) {
+        buf_printf(url, "/%s-%ld", member->place.service, (long)child_pid(member->child));
+    }
+}
+
 static bool
 open_control(struct member *member, struct err *err)
 {
-    const char *base = service_config(member->plan->service)->bus_control;
     struct buf url = {0};
-    buf_append_str(&url, base);
-    if (strncmp(base, "ipc://", 6) == 0) {
-        buf_printf(&url, "/%s-%ld", member->place.service, (long)child_pid(member->child));
-    }
+    control_address(member, &url);
     bool ok = bus_client_open(member->plan->loop, buf_str(&url), &member->control, err);
     buf_free(&url);
     return ok;
@@ -118,6 +126,19 @@ close_control(struct member *member)
     member->ping = NULL;
 }
 
+/* What a process that was killed leaves behind. */
+static void
+remove_control_socket(const struct member *member)
+{
+    struct buf url = {0};
+    control_address(member, &url);
+    const char *text = buf_str(&url);
+    if (strncmp(text, IPC, strlen(IPC)) == 0) {
+        unlink(text + strlen(IPC));
+    }
+    buf_free(&url);
+}
+
 /* ---- one member's life */
 
 static void
@@ -127,6 +148,7 @@ on_exited(void *ctx, int exit_code)
     struct plan *plan = member->plan;
     long pid = (long)child_pid(member->child);
     close_control(member);
+    remove_control_socket(member);
     child_free(member->child);
     member->child = NULL;
     char text[REASON_SIZE_MAX];
@@ -171,7 +193,9 @@ begin(struct member *member, bool is_adopted)
     status_started(board_status(plan->board), member->place.service, member->place.slot, pid,
                    is_adopted, clock_wall_us());
     board_changed(plan->board);
-    step(member, event_now(member, RESTART_SPAWNED));
+    struct restart_event event = event_now(member, RESTART_SPAWNED);
+    event.is_adopted = is_adopted;
+    step(member, event);
     if (open_control(member, &err)) {
         loop_timer_set(&member->ping_due, 0);
     } else {
