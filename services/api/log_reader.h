@@ -12,13 +12,19 @@
 #ifndef API_LOG_READER_H
 #define API_LOG_READER_H
 
+#include "proto/codec.h"
 #include "proto/offset.h"
 #include "services/api/front.h"
 
-struct config;
 struct log_reader;
 struct log_read;
-struct service;
+
+struct log_reader_options {
+    struct loop *loop;
+    const char *shape_url;   /* the collector's address on the bus */
+    const char *storage_dir; /* where its files are, if that is the folder it has */
+    struct envelope from;    /* us */
+};
 
 struct log_position {
     bool is_start; /* -1 */
@@ -54,13 +60,14 @@ struct log_range {
 
 typedef void (*log_read_fn)(void *ctx, const struct log_range *range);
 
-NODISCARD bool log_reader_open(struct service *service, struct log_reader **reader_out,
-                               struct err *err);
+/* Errors: ERR_IO. */
+NODISCARD bool log_reader_open(const struct log_reader_options *options,
+                               struct log_reader **reader_out, struct err *err);
 
 /*
  * Reads; `fn` is called exactly once unless the read is cancelled: before this returns (then it
- * returns NULL) if the range is kept, else by the deadline and a second. A chunk that is being
- * written is waited for until the deadline.
+ * returns NULL) if the range is kept, else within `deadline_ms` and a second. A chunk that is being
+ * written is waited for so long.
  */
 struct log_read *log_reader_read(struct log_reader *reader, struct view handle,
                                  struct log_position from, uint64_t deadline_ms, log_read_fn fn,
