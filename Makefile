@@ -1,5 +1,6 @@
 # make help         lists the targets
-# make MODE=asan    picks a build: release (default), debug, asan, tsan
+# make MODE=asan    picks a build: release (default), debug, asan, tsan, coverage
+# make V=1          shows the commands
 .DEFAULT_GOAL := build
 SHELL         := /bin/sh
 
@@ -17,17 +18,20 @@ WARN += $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
 WERROR ?= 1
 WARN   += $(if $(filter 1,$(WERROR)),-Werror)
 
-OPT_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-OPT_debug   := -O0 -g3
-OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-OPT_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
-OPT_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
+OPT_release  := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
+OPT_debug    := -O0 -g3 -fstack-protector-strong
+OPT_coverage := -O0 -g --coverage
+OPT_asan     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_tsan     := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+OPT_fuzz     := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
 
 # Where Debian and most others put libpq-fe.h.
 PQ_INCLUDE := $(or $(shell pkg-config --cflags-only-I libpq 2>/dev/null),-I/usr/include/postgresql)
 CPPFLAGS   += -I. $(patsubst -I%,-isystem %,$(PQ_INCLUDE)) -D_GNU_SOURCE -MMD -MP
-CFLAGS   += -std=c17 -pthread $(WARN) $(OPT_$(MODE))
-LDFLAGS  += -pthread -Wl,--as-needed $(filter -fsanitize=%,$(OPT_$(MODE)))
+CFLAGS   += -std=c17 -pthread -fPIE $(WARN) $(OPT_$(MODE))
+LDFLAGS  += -pthread -pie -Wl,--as-needed -Wl,-z,relro,-z,now,-z,noexecstack
+LDFLAGS  += $(filter -fsanitize=% --coverage,$(OPT_$(MODE)))
+Q := $(if $(V),,@)
 
 # services/some_name is the program shapewire-some-name; the libraries it links stand here.
 SERVICES                 := $(notdir $(patsubst %/main.c,%,$(wildcard services/*/main.c)))
@@ -53,11 +57,22 @@ PROBES := $(patsubst tests/probe/%.c,$(B)/bin/%,$(wildcard tests/probe/*_probe.c
 FUZZ   := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 SRC    := $(wildcard $(addsuffix /*.[ch],common common/core proto services/* tests/*))
 
-.PHONY: help build unit asan tsan bench fuzz lint tidy format format-check install clean
+PG ?=
+.PHONY: help build run test docs-check coverage check unit asan tsan bench fuzz lint tidy format format-check install clean
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t14
 
-build: $(BINS) $(PROBES) ## every service
+build: $(BINS) $(PROBES) ## every service; the default
+
+run: ## install what is missing, build, run the engine (DATABASE_URL, or a Postgres of its own)
+	tools/install-deps build $(if $(DATABASE_URL),,run)
+	$(MAKE) build
+	tools/run-dev
+
+test: ## install what is missing, then every test against a real Postgres (PG=14|16|17|18: from npm)
+	tools/install-deps build test
+	$(MAKE) build $(UNIT)
+	PG=$(PG) tools/run-tests $(UNIT)
 
 unit: $(UNIT) ## unit tests and simulations, under 30 seconds
 	@tests/run $(UNIT)
@@ -68,8 +83,10 @@ asan: ## the unit tests under AddressSanitizer and UBSan
 tsan: ## the unit tests under ThreadSanitizer
 	$(MAKE) MODE=tsan unit
 
-bench: $(BENCH) ## one line of figures for each benchmark
-	@for b in $(BENCH); do $$b || exit 1; done
+bench: ## figures of the whole engine, each beside a limit measured in the same run
+	tools/install-deps build test bench
+	$(MAKE) build $(BENCH)
+	/usr/bin/python3 tests/bench/run.py
 
 FUZZ_SECONDS ?= 20
 fuzz: $(FUZZ) ## each fuzzer for FUZZ_SECONDS
@@ -78,6 +95,16 @@ fuzz: $(FUZZ) ## each fuzzer for FUZZ_SECONDS
 	    $$f -max_total_time=$(FUZZ_SECONDS) -verbosity=0 build/corpus/$$(basename $$f) \
 	        $$(ls -d tests/fuzz/corpus/$$(basename $$f) 2>/dev/null) || exit 1; \
 	done
+
+check: lint docs-check test asan tsan fuzz ## what one runs before handing in
+
+docs-check: $(B)/bin/test_config ## settings, messages and metrics of docs/ are those of the code
+	tools/docs-check
+	$(B)/bin/test_config
+
+coverage: ## lines of each file that the unit tests reach
+	$(MAKE) MODE=coverage unit
+	tools/coverage build/coverage
 
 lint: tidy format-check ## style rules, format, cppcheck, clang-tidy
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr -I. \
@@ -103,41 +130,47 @@ clean: ## remove build/
 
 $(B)/libshapewire.a: $(LIB)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(B)/libtested.a: $(TESTED)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(B)/bin/test_%: $(B)/tests/unit/test_%.o $(B)/libtested.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_tests)
+	@echo "  LD $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_tests)
 
 $(B)/bin/bench_%: $(B)/tests/bench/bench_%.o $(B)/libshapewire.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_tests)
+	@echo "  LD $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_tests)
 
 # Programs that let outside tests ask one module: built with the services.
 $(B)/bin/%_probe: $(B)/tests/probe/%_probe.o $(B)/libshapewire.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_tests)
+	@echo "  LD $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_tests)
 
 # Each service is its own objects, then everything below it.
 define service
 $(call program,$1): $(call objects,services/$1/*.c) $(B)/libshapewire.a
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS) -o $$@ $$^ $(LIBS_$1)
+	@echo "  LD $$@"
+	$(Q)$(CC) $(LDFLAGS) -o $$@ $$^ $(LIBS_$1)
 endef
 $(foreach s,$(SERVICES),$(eval $(call service,$s)))
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	@echo "  CC $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # The archive again, with the coverage that libFuzzer steers by.
 build/fuzz/%: tests/fuzz/%.c
 	$(MAKE) CC=clang MODE=fuzz build/fuzz/libtested.a
-	clang -std=c17 -I. -D_GNU_SOURCE $(OPT_fuzz),fuzzer -o $@ $< build/fuzz/libtested.a $(LIBS_tests)
+	@echo "  LD $@"
+	$(Q)clang -std=c17 -I. -D_GNU_SOURCE $(OPT_fuzz),fuzzer -o $@ $< build/fuzz/libtested.a $(LIBS_tests)
 
 .SECONDARY:
 -include $(shell find $(B) -name "*.d" 2>/dev/null)
