@@ -31,7 +31,7 @@ struct bus_request {
     /* loop thread */
     struct bus_server *server;
     enum request_state state;
-    struct list node; /* in server->spare */
+    struct list node; /* in server->spare, or in server->busy while NNG has it */
 
     /* set once */
     nng_ctx ctx;
@@ -43,6 +43,7 @@ struct bus_server {
     nng_socket socket;
     bus_request_fn fn;
     void *ctx;
+    struct list busy;
     struct list spare;
     size_t spare_count;
     size_t receiving_count;
@@ -81,6 +82,7 @@ static void
 request_free(struct bus_request *request)
 {
     struct bus_server *server = request->server;
+    list_remove(&request->node);
     nng_ctx_close(request->ctx);
     nng_aio_free(request->aio); /* waits until the callback that posted us has returned */
     mem_free(request);
@@ -95,6 +97,7 @@ receive(struct bus_request *request)
 {
     request->state = REQUEST_RECEIVING;
     request->server->receiving_count++;
+    list_push_back(&request->server->busy, &request->node);
     nng_ctx_recv(request->ctx, request->aio);
 }
 
@@ -164,6 +167,7 @@ static void
 request_on_loop(struct loop_job *job)
 {
     struct bus_request *request = (struct bus_request *)(void *)job;
+    list_remove(&request->node);
     switch (request->state) {
     case REQUEST_RECEIVING:
         request_received(request);
@@ -190,6 +194,7 @@ bus_serve(struct loop *loop, const char *url, bus_request_fn fn, void *ctx,
     server->socket = socket;
     server->fn = fn;
     server->ctx = ctx;
+    list_init(&server->busy);
     list_init(&server->spare);
     fill_receiving(server);
     *server_out = server;
@@ -209,6 +214,7 @@ bus_reply(struct bus_request *request, struct buf *message)
         buf_clear(message); /* an empty one tells the asker */
     }
     request->state = REQUEST_REPLYING;
+    list_push_back(&request->server->busy, &request->node);
     nng_aio_set_msg(request->aio, bus_message_new(message));
     nng_ctx_send(request->ctx, request->aio);
 }
@@ -221,7 +227,11 @@ bus_server_close(struct bus_server *server)
     }
     server->is_closed = true;
     nng_close(server->socket); /* ends every operation: their jobs free the requests */
-    server->request_count++;   /* so that the server outlives the spare ones */
+    /* Their jobs are posted when this is over: none comes to a loop that is freed after us. */
+    LIST_FOREACH (node, &server->busy) {
+        nng_aio_wait(LIST_ITEM(node, struct bus_request, node)->aio);
+    }
+    server->request_count++; /* so that the server outlives the spare ones */
     LIST_FOREACH (node, &server->spare) {
         request_free(LIST_ITEM(node, struct bus_request, node));
     }
@@ -456,6 +466,9 @@ bus_client_close(struct bus_client *client)
         call_free(LIST_ITEM(node, struct bus_call, node));
     }
     nng_close(client->socket);
+    LIST_FOREACH (node, &client->open) { /* as in bus_server_close() */
+        nng_aio_wait(LIST_ITEM(node, struct bus_call, node)->aio);
+    }
     client->call_count--;
     if (client->call_count == 0) {
         mem_free(client);
