@@ -31,7 +31,7 @@ struct bus_request {
     /* loop thread */
     struct bus_server *server;
     enum request_state state;
-    struct list node; /* in server->spare, or in server->busy while NNG has it */
+    struct list node; /* in server->spare */
 
     /* set once */
     nng_ctx ctx;
@@ -43,7 +43,6 @@ struct bus_server {
     nng_socket socket;
     bus_request_fn fn;
     void *ctx;
-    struct list busy;
     struct list spare;
     size_t spare_count;
     size_t receiving_count;
@@ -82,7 +81,6 @@ static void
 request_free(struct bus_request *request)
 {
     struct bus_server *server = request->server;
-    list_remove(&request->node);
     nng_ctx_close(request->ctx);
     nng_aio_free(request->aio); /* waits until the callback that posted us has returned */
     mem_free(request);
@@ -97,7 +95,6 @@ receive(struct bus_request *request)
 {
     request->state = REQUEST_RECEIVING;
     request->server->receiving_count++;
-    list_push_back(&request->server->busy, &request->node);
     nng_ctx_recv(request->ctx, request->aio);
 }
 
@@ -167,7 +164,6 @@ static void
 request_on_loop(struct loop_job *job)
 {
     struct bus_request *request = (struct bus_request *)(void *)job;
-    list_remove(&request->node);
     switch (request->state) {
     case REQUEST_RECEIVING:
         request_received(request);
@@ -194,7 +190,6 @@ bus_serve(struct loop *loop, const char *url, bus_request_fn fn, void *ctx,
     server->socket = socket;
     server->fn = fn;
     server->ctx = ctx;
-    list_init(&server->busy);
     list_init(&server->spare);
     fill_receiving(server);
     *server_out = server;
@@ -214,7 +209,6 @@ bus_reply(struct bus_request *request, struct buf *message)
         buf_clear(message); /* an empty one tells the asker */
     }
     request->state = REQUEST_REPLYING;
-    list_push_back(&request->server->busy, &request->node);
     nng_aio_set_msg(request->aio, bus_message_new(message));
     nng_ctx_send(request->ctx, request->aio);
 }
@@ -227,11 +221,7 @@ bus_server_close(struct bus_server *server)
     }
     server->is_closed = true;
     nng_close(server->socket); /* ends every operation: their jobs free the requests */
-    /* Their jobs are posted when this is over: none comes to a loop that is freed after us. */
-    LIST_FOREACH (node, &server->busy) {
-        nng_aio_wait(LIST_ITEM(node, struct bus_request, node)->aio);
-    }
-    server->request_count++; /* so that the server outlives the spare ones */
+    server->request_count++;   /* so that the server outlives the spare ones */
     LIST_FOREACH (node, &server->spare) {
         request_free(LIST_ITEM(node, struct bus_request, node));
     }
@@ -466,9 +456,6 @@ bus_client_close(struct bus_client *client)
         call_free(LIST_ITEM(node, struct bus_call, node));
     }
     nng_close(client->socket);
-    LIST_FOREACH (node, &client->open) { /* as in bus_server_close() */
-        nng_aio_wait(LIST_ITEM(node, struct bus_call, node)->aio);
-    }
     client->call_count--;
     if (client->call_count == 0) {
         mem_free(client);

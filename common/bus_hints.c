@@ -176,6 +176,5 @@ bus_subscriber_close(struct bus_subscriber *subscriber)
     }
     subscriber->is_closed = true;
     nng_close(subscriber->socket); /* ends the receiving; no pipe is told of after it */
-    nng_aio_wait(subscriber->aio); /* its job is posted: none comes to a loop that is freed next */
     subscriber->refs += atomic_load(&subscriber->is_piped);
 }

@@ -38,7 +38,7 @@ NODISCARD bool http_server_plain(struct loop *loop, uint16_t port, http_plain_fn
 /* ---- parser */
 
 /* The headers that are handed on, in this order in http_parsed.headers. */
-enum http_header {
+enum http_used_header {
     HTTP_IF_NONE_MATCH,
     HTTP_ORIGIN,
     HTTP_REQUEST_ID,
@@ -50,24 +50,24 @@ enum http_header {
 };
 
 /* As it stands on the wire, in lower case. */
-const char *http_header_name(enum http_header header);
+const char *http_header_name(enum http_used_header header);
 
-/* A head, as civetweb read it: a block of its own, to be freed with mem_free(). */
+/* A head, as civetweb read it: one block with all it views, to be freed with mem_free(). */
 struct http_parsed {
     struct loop_job job; /* http_server.c's */
     struct http_server *server;
     uint64_t connection; /* what the first header said */
     uint64_t number;
-    struct view path; /* decoded, normalised */
-    struct view query;
+    struct view raw_path; /* as on the wire, without the query */
+    struct view query;    /* raw, without '?' */
     struct view headers[HTTP_HEADER_COUNT];
 };
 
 /* Owns `parsed`. */
 typedef void (*http_parsed_fn)(void *ctx, struct http_parsed *parsed);
 
-/* The longest head that a link takes; longer ones are 431. */
-#define HTTP_PARSER_HEAD_MAX 16384
+/* The longest head that a link takes, its tag included. */
+#define HTTP_PARSER_HEAD_MAX 36864
 
 /* `threads`: how many links it serves at a time. Errors: ERR_IO. */
 NODISCARD bool http_server_parser(struct loop *loop, unsigned threads, http_parsed_fn fn, void *ctx,
@@ -81,7 +81,7 @@ void http_parser_append_tag(const struct http_server *server, uint64_t connectio
 
 uint16_t http_server_port(const struct http_server *server);
 
-/* Waits for its threads; heads that were posted already may still arrive. NULL is accepted. */
+/* Waits for its threads. No callback comes after it. NULL is accepted. */
 void http_server_close(struct http_server *server);
 
 #endif

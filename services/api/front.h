@@ -15,7 +15,7 @@
 #define API_FRONT_H
 
 #include "common/blob.h"
-#include "common/core/http_method.h"
+#include "common/core/http_head.h"
 #include "common/list.h"
 #include "common/loop.h"
 
@@ -104,7 +104,10 @@ void front_stop_accepting(struct front *front);
 /* Whether every request is answered and every answer is out. */
 bool front_is_idle(const struct front *front);
 
-/* Closes all; on_gone() is called for what was not answered. NULL is accepted. */
+/*
+ * Closes all; on_gone() is called for what was not answered. The loop must not run any more. NULL
+ * is accepted.
+ */
 void front_close(struct front *front);
 
 #endif
