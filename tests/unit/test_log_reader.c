@@ -102,7 +102,9 @@ write_file(const char *folder, const char *name, const char *head, struct view c
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
     fputs(head, file);
-    fwrite(content.bytes, 1, content.size, file);
+    if (content.size > 0) {
+        fwrite(content.bytes, 1, content.size, file);
+    }
     fclose(file);
 }
 
