@@ -6,9 +6,8 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-/* The lists of a board: 64 services with 16 conditions and 64 facts each. */
-#define BOARD_ARENA_MAX (1u << 20)
-#define BOARD_SIZE_MAX  (8u << 20)
+/* 64 services with 16 conditions and 64 facts each, all as long as they may be, are less. */
+#define BOARD_SIZE_MAX (8u << 20)
 
 /* One message and what was decoded from it. */
 struct heard {
@@ -45,7 +44,7 @@ heard_new(struct view message, struct err *err)
         return NULL;
     }
     struct heard *heard = mem_alloc_zero(sizeof *heard);
-    heard->mem = arena_new(BOARD_ARENA_MAX);
+    heard->mem = arena_new(PROTO_DECODE_MAX);
     heard->bytes = mem_alloc(message.size);
     memcpy(heard->bytes, message.bytes, message.size);
     if (!proto_decode(view_of(heard->bytes, message.size), PROTO_status_board, heard->mem,

@@ -22,8 +22,7 @@
 /* So that the reply to `shutdown` is out before we leave. */
 #define GOODBYE_MS 20u
 
-#define CONTROL_ARENA_MAX 4096u
-#define FACT_MAX          512u
+#define FACT_MAX 512u
 
 struct service {
     const struct service_def *def;
@@ -187,7 +186,7 @@ static void
 on_control(void *ctx, struct bus_request *request, struct view message)
 {
     struct service *service = ctx;
-    struct arena *mem = arena_new(CONTROL_ARENA_MAX);
+    struct arena *mem = arena_new(PROTO_DECODE_MAX);
     struct control_request asked;
     struct envelope envelope = {0};
     struct err err;

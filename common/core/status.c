@@ -9,9 +9,6 @@
 #define COLLECTOR  "shape_log_collector"
 #define API        "api"
 
-/* Lists of a report: 16 conditions and 64 facts. */
-#define REPORT_ARENA_MAX 65536u
-
 /* A place on the board: a process that runs, ran, or should run. */
 struct status_entry {
     char service[32];
@@ -311,7 +308,7 @@ status_report(struct status *status, struct view message, uint64_t now_ms, uint6
     if (!proto_peek(message, &envelope, err)) {
         return false;
     }
-    struct arena *mem = arena_new(REPORT_ARENA_MAX);
+    struct arena *mem = arena_new(PROTO_DECODE_MAX);
     uint8_t *bytes = mem_alloc(message.size);
     memcpy(bytes, message.bytes, message.size);
     struct report_state report;
