@@ -31,7 +31,7 @@ struct bus_request {
     /* loop thread */
     struct bus_server *server;
     enum request_state state;
-    struct list node; /* in server->spare */
+    struct list node; /* in server->spare, else in server->used */
 
     /* set once */
     nng_ctx ctx;
@@ -43,6 +43,7 @@ struct bus_server {
     nng_socket socket;
     bus_request_fn fn;
     void *ctx;
+    struct list used;
     struct list spare;
     size_t spare_count;
     size_t receiving_count;
@@ -81,6 +82,7 @@ static void
 request_free(struct bus_request *request)
 {
     struct bus_server *server = request->server;
+    list_remove(&request->node);
     nng_ctx_close(request->ctx);
     nng_aio_free(request->aio); /* waits until the callback that posted us has returned */
     mem_free(request);
@@ -95,6 +97,7 @@ receive(struct bus_request *request)
 {
     request->state = REQUEST_RECEIVING;
     request->server->receiving_count++;
+    list_push_back(&request->server->used, &request->node);
     nng_ctx_recv(request->ctx, request->aio);
 }
 
@@ -151,9 +154,11 @@ request_replied(struct bus_request *request)
         nng_msg_free(nng_aio_get_msg(request->aio)); /* a peer that is gone */
     }
     if (!server->is_closed && server->receiving_count < RECEIVING_COUNT) {
+        list_remove(&request->node);
         receive(request);
     } else if (!server->is_closed && server->spare_count < SPARE_COUNT) {
         server->spare_count++;
+        list_remove(&request->node);
         list_push_back(&server->spare, &request->node);
     } else {
         request_free(request);
@@ -190,6 +195,7 @@ bus_serve(struct loop *loop, const char *url, bus_request_fn fn, void *ctx,
     server->socket = socket;
     server->fn = fn;
     server->ctx = ctx;
+    list_init(&server->used);
     list_init(&server->spare);
     fill_receiving(server);
     *server_out = server;
@@ -220,10 +226,13 @@ bus_server_close(struct bus_server *server)
         return;
     }
     server->is_closed = true;
-    nng_close(server->socket); /* ends every operation: their jobs free the requests */
-    server->request_count++;   /* so that the server outlives the spare ones */
+    (void)bus_socket_close(server->socket); /* ends every operation: their jobs free the requests */
+    server->request_count++;                /* so that the server outlives the spare ones */
     LIST_FOREACH (node, &server->spare) {
         request_free(LIST_ITEM(node, struct bus_request, node));
+    }
+    LIST_FOREACH (node, &server->used) {
+        nng_aio_wait(LIST_ITEM(node, struct bus_request, node)->aio); /* then its job is posted */
     }
     server->request_count--;
     if (server->request_count == 0) {
@@ -455,7 +464,10 @@ bus_client_close(struct bus_client *client)
     LIST_FOREACH (node, &client->spare) {
         call_free(LIST_ITEM(node, struct bus_call, node));
     }
-    nng_close(client->socket);
+    (void)bus_socket_close(client->socket);
+    LIST_FOREACH (node, &client->open) {
+        nng_aio_wait(LIST_ITEM(node, struct bus_call, node)->aio); /* then its job is posted */
+    }
     client->call_count--;
     if (client->call_count == 0) {
         mem_free(client);

@@ -6,6 +6,9 @@
  * error, and the caller decides (design §3.3). A message is at most
  * BUS_MESSAGE_MAX bytes; what is longer never arrives and gives an error.
  *
+ * What was closed may have jobs in the loop's queue that free it: loop_free() runs them. Close
+ * everything before it, and call bus_fini() behind it.
+ *
  * Threading: the loop's thread.
  */
 #ifndef COMMON_BUS_H

@@ -52,7 +52,7 @@ bus_publisher_close(struct bus_publisher *publisher)
     if (publisher == NULL) {
         return;
     }
-    nng_close(publisher->socket);
+    (void)bus_socket_close(publisher->socket);
     mem_free(publisher);
 }
 
@@ -175,6 +175,10 @@ bus_subscriber_close(struct bus_subscriber *subscriber)
         return;
     }
     subscriber->is_closed = true;
-    nng_close(subscriber->socket); /* ends the receiving; no pipe is told of after it */
-    subscriber->refs += atomic_load(&subscriber->is_piped);
+    nng_aio_cancel(subscriber->aio);
+    if (!bus_socket_close(subscriber->socket)) {
+        subscriber->refs++; /* stays, for NNG's sake */
+    }
+    nng_aio_wait(subscriber->aio);                          /* then its job is posted */
+    subscriber->refs += atomic_load(&subscriber->is_piped); /* no pipe is told of from here on */
 }

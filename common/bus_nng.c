@@ -1,12 +1,23 @@
 #include "common/bus_nng.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/bus.h"
+#include "common/mem.h"
 
 /* A peer that comes back is found within this time. */
 #define RECONNECT_MIN_MS 50
 #define RECONNECT_MAX_MS 500
+
+/* Closing takes a few milliseconds, or forever; and once forever, it is so for every pipe. */
+#define CLOSE_MAX_MS       500
+#define CLOSE_MAX_STUCK_MS 10
+
+/* NNG never got done with a pipe: it must not be asked to end then. The loop's thread alone. */
+static bool is_stuck;
 
 nng_msg *
 bus_message_new(struct buf *bytes)
@@ -48,22 +59,6 @@ start_listening(nng_socket socket, const char *url)
     return rv != 0 ? rv : nng_listener_start(listener, 0);
 }
 
-bool
-bus_attach(nng_socket socket, int open_rv, const char *url, bool is_listening, struct err *err)
-{
-    int rv = open_rv != 0 ? open_rv : set_up(socket);
-    if (rv == 0) {
-        rv = is_listening ? start_listening(socket, url)
-                          : nng_dial(socket, url, NULL, NNG_FLAG_NONBLOCK);
-    }
-    if (rv != 0) {
-        nng_close(socket); /* nothing happens to one that was never opened */
-        return err_set(err, ERR_IO, "%s %s: %s", is_listening ? "listen on" : "connect to", url,
-                       nng_strerror(rv));
-    }
-    return true;
-}
-
 nng_aio *
 bus_aio_new(void (*on_nng)(void *arg), void *arg)
 {
@@ -73,8 +68,87 @@ bus_aio_new(void (*on_nng)(void *arg), void *arg)
     return aio;
 }
 
+struct closing {
+    nng_socket socket;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_done; /* under lock */
+};
+
+static void *
+close_socket(void *arg)
+{
+    struct closing *closing = arg;
+    nng_close(closing->socket);
+    pthread_mutex_lock(&closing->lock);
+    closing->is_done = true;
+    pthread_cond_signal(&closing->changed);
+    pthread_mutex_unlock(&closing->lock);
+    return NULL;
+}
+
+/* False when it is not done in time. */
+static bool
+wait_until_closed(struct closing *closing)
+{
+    struct timespec until;
+    int rv = 0;
+    clock_gettime(CLOCK_REALTIME, &until);
+    uint64_t ns = (uint64_t)until.tv_nsec +
+                  (is_stuck ? CLOSE_MAX_STUCK_MS : CLOSE_MAX_MS) * (uint64_t)1000000;
+    until.tv_sec += (time_t)(ns / 1000000000);
+    until.tv_nsec = (long)(ns % 1000000000);
+    pthread_mutex_lock(&closing->lock);
+    while (!closing->is_done && rv != ETIMEDOUT) {
+        rv = pthread_cond_timedwait(&closing->changed, &closing->lock, &until);
+    }
+    bool is_done = closing->is_done;
+    pthread_mutex_unlock(&closing->lock);
+    return is_done;
+}
+
+bool
+bus_socket_close(nng_socket socket)
+{
+    struct closing *closing = mem_alloc_zero(sizeof *closing);
+    pthread_t thread;
+    closing->socket = socket;
+    pthread_mutex_init(&closing->lock, NULL);
+    pthread_cond_init(&closing->changed, NULL);
+    int rv = pthread_create(&thread, NULL, close_socket, closing);
+    ASSERT(rv == 0);
+    if (!wait_until_closed(closing)) {
+        is_stuck = true;
+        pthread_detach(thread);
+        return false;
+    }
+    pthread_join(thread, NULL);
+    pthread_cond_destroy(&closing->changed);
+    pthread_mutex_destroy(&closing->lock);
+    mem_free(closing);
+    return true;
+}
+
+bool
+bus_attach(nng_socket socket, int open_rv, const char *url, bool is_listening, struct err *err)
+{
+    int rv = open_rv != 0 ? open_rv : set_up(socket);
+    if (rv == 0) {
+        rv = is_listening ? start_listening(socket, url)
+                          : nng_dial(socket, url, NULL, NNG_FLAG_NONBLOCK);
+    }
+    if (rv != 0) {
+        (void)bus_socket_close(socket); /* nothing happens to one that was never opened */
+        return err_set(err, ERR_IO, "%s %s: %s", is_listening ? "listen on" : "connect to", url,
+                       nng_strerror(rv));
+    }
+    return true;
+}
+
 void
 bus_fini(void)
 {
-    nng_fini();
+    if (!is_stuck) {
+        nng_fini();
+    }
 }

@@ -25,4 +25,12 @@ nng_aio *bus_aio_new(void (*on_nng)(void *arg), void *arg);
 NODISCARD bool bus_attach(nng_socket socket, int open_rv, const char *url, bool is_listening,
                           struct err *err);
 
+/*
+ * Closes it as nng_close() does, but waits for half a second at most: NNG 1.5.2 waits forever for a
+ * pipe that is closed when the head of a message has been read and its body has not (the read of
+ * the body is refused without a callback: ipc_pipe_recv_cb() and nni_aio_begin(), tcp alike).
+ * False: that happened. No message comes or goes any more, but a pipe's end may still be told.
+ */
+bool bus_socket_close(nng_socket socket);
+
 #endif
