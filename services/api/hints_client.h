@@ -1,0 +1,29 @@
+/*
+ * hints_client.h - hears the collector: longer logs, shapes that are gone, how far it is.
+ *
+ * Hints may be lost: a gap in their numbers, another collector or a new pipe make all who
+ * wait read again.
+ *
+ * Threading: the loop's.
+ */
+#ifndef API_HINTS_CLIENT_H
+#define API_HINTS_CLIENT_H
+
+#include "services/api/api.h"
+
+struct hints_client;
+
+/* Errors: ERR_IO. */
+NODISCARD bool hints_client_open(struct api *api, const char *url, struct hints_client **client_out,
+                                 struct err *err);
+
+/* The highest LSN that the engine is known to have processed. */
+uint64_t hints_client_processed(const struct hints_client *client);
+
+/* Some other message said so. */
+void hints_client_heard(struct hints_client *client, uint64_t processed_lsn);
+
+/* NULL is accepted. */
+void hints_client_close(struct hints_client *client);
+
+#endif

@@ -1,0 +1,534 @@
+#include "services/api/shape_get.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/blob.h"
+#include "common/clock.h"
+#include "common/config.h"
+#include "common/mem.h"
+#include "services/api/admission.h"
+#include "services/api/definitions.h"
+#include "services/api/hints_client.h"
+#include "services/api/live.h"
+#include "services/api/log_reader.h"
+#include "services/api/replies.h"
+
+/* How long a request waits for a shape or a chunk before it gets 503 (http-api [34]). */
+#define DEADLINE_MS 5000u
+
+/* A client that was told of no new handle finds it itself: not worth a long wait. */
+#define ROTATED_DEADLINE_MS 2000u
+
+/* A shape that is gone each time it is read is in trouble. */
+#define TRIES_MAX 4u
+
+#define CURSOR_SIZE_MAX 20u
+#define OFFSET_TEXT_MAX 44u
+
+/* One request under way: what is needed of the query while it waits, which is read again if not. */
+struct get {
+    struct api *api;
+    struct api_request *request;
+    struct definition_wait opening;
+    struct log_read *read;
+    struct live_wait wait;
+    struct blob *schema;
+    struct log_offset offset; /* what is read after; not with is_start */
+    enum shape_offset_kind asked;
+    bool is_live;
+    bool is_beyond; /* its offset lies behind the log's end, so far */
+    bool is_behind; /* and the stream may yet come there */
+    bool is_rotated;
+    bool was_parked;
+    unsigned tries;
+    size_t cursor_size;
+    char cursor[CURSOR_SIZE_MAX];
+    char handle[HANDLE_SIZE_MAX];
+};
+
+static void read_log(struct get *get);
+static void on_live(void *ctx, enum live_event event, const struct live_news *news);
+
+/* ---- beginning and end */
+
+static void
+get_free(struct get *get)
+{
+    definitions_cancel(&get->opening);
+    if (get->read != NULL) {
+        log_read_cancel(get->read);
+    }
+    live_leave(get->api->live, &get->wait);
+    blob_unref(get->schema);
+    get->api->request_count--;
+    mem_free(get);
+}
+
+/* Its answer is about to go out. Gives the request, which is the front's again. */
+static struct api_request *
+get_end(struct get *get)
+{
+    struct api_request *request = get->request;
+    request->user = NULL;
+    get_free(get);
+    return request;
+}
+
+void
+shape_get_gone(struct api_request *request)
+{
+    if (request->user != NULL) {
+        get_free(request->user);
+    }
+}
+
+/* ---- answers */
+
+static void
+answer_unavailable(struct get *get, struct view text, unsigned retry_after_s, bool is_known)
+{
+    struct api *api = get->api;
+    char message[1024];
+    snprintf(message, sizeof message, "%.*s", (int)text.size,
+             text.size > 0 ? (const char *)text.bytes : "");
+    reply_send_unavailable(api, get_end(get), message, retry_after_s, is_known);
+}
+
+static void
+answer_failed(struct get *get, struct view text)
+{
+    struct api *api = get->api;
+    struct buf body = {0};
+    if (text.size > 0) {
+        reply_message(text, &body);
+    } else {
+        buf_append_str(&body, REPLY_INTERNAL);
+    }
+    reply_send_error(api, get_end(get), 500, buf_view(&body), 0, false);
+    buf_free(&body);
+}
+
+static void
+answer_invalid(struct get *get, struct view field, struct view text)
+{
+    struct api *api = get->api;
+    char name[64];
+    struct buf body = {0};
+    snprintf(name, sizeof name, "%.*s", (int)field.size, (const char *)field.bytes);
+    shape_request_refuse(&body, name, text);
+    reply_send_error(api, get_end(get), 400, buf_view(&body), 0, false);
+    buf_free(&body);
+}
+
+static void
+answer_refetch(struct get *get, struct view handle)
+{
+    char copy[HANDLE_SIZE_MAX] = {0};
+    struct api *api = get->api;
+    if (handle.size > 0) {
+        memcpy(copy, handle.bytes, handle.size);
+    }
+    reply_send_refetch(api, get_end(get), view_str(copy));
+}
+
+static void
+offset_text(const struct get *get, struct buf *out)
+{
+    switch (get->asked) {
+    case SHAPE_OFFSET_START:
+        buf_append_str(out, "-1");
+        return;
+    case SHAPE_OFFSET_NOW:
+        buf_append_str(out, "now");
+        return;
+    case SHAPE_OFFSET_AT:
+        offset_append(out, get->offset);
+        return;
+    }
+    BUG("an unknown kind of offset");
+}
+
+/* A 200 with the shape's headers; what differs is the caller's to set. */
+static struct reply
+ok_reply(struct get *get, struct log_offset end, struct buf *asked)
+{
+    const struct config *config = get->api->config;
+    struct reply reply = {
+        .status = 200,
+        .kind = REPLY_SHAPE,
+        .is_live = get->is_live,
+        .asked = get->asked == SHAPE_OFFSET_START ? REPLY_OFFSET_START : REPLY_OFFSET_OTHER,
+        .handle = view_str(get->handle),
+        .has_offset = true,
+        .offset = end,
+        .schema = blob_view(get->schema),
+        .has_data = true,
+        .max_age_s = config->cache_max_age_s,
+        .stale_age_s = config->cache_stale_age_s,
+        .has_cursor = get->is_live,
+    };
+    offset_text(get, asked);
+    reply.offset_asked = buf_view(asked);
+    if (get->is_live) {
+        reply.cursor =
+            reply_cursor(view_of(get->cursor, get->cursor_size), clock_wall_us() / 1000000u,
+                         config->long_poll_ms, clock_mono_us() * 2654435761u >> 7);
+    }
+    return reply;
+}
+
+static void
+send_ok(struct get *get, const struct reply *reply, const struct answer_part *parts, size_t count)
+{
+    struct api *api = get->api;
+    struct api_request *request = get->request;
+    /* The reply's views are in `get`, so the answer goes first. */
+    request->user = NULL;
+    reply_send_parts(api, request, reply, parts, count);
+    get_free(get);
+}
+
+/* The answer's bytes around the items: `[` before; behind them the up-to-date item and `]`. */
+static void
+answer_items(struct get *get, const struct answer_part *items, struct log_offset end,
+             bool is_up_to_date, uint64_t last_seen_lsn)
+{
+    struct buf asked = {0};
+    struct buf tail = {0};
+    struct reply reply = ok_reply(get, end, &asked);
+    reply.is_up_to_date = is_up_to_date;
+    if (is_up_to_date) {
+        reply_up_to_date(last_seen_lsn, &tail);
+    }
+    buf_append_byte(&tail, ']');
+    struct blob *open = blob_new(view_str("["));
+    struct blob *close = blob_new(buf_view(&tail));
+    struct answer_part parts[3] = {{.blob = open, .size = 1, .fd = -1}};
+    size_t count = 1;
+    if (items->size > 0) {
+        parts[count] = *items;
+        parts[count].size -= !is_up_to_date; /* the last comma */
+        count++;
+    }
+    parts[count++] = (struct answer_part){.blob = close, .size = close->size, .fd = -1};
+    send_ok(get, &reply, parts, count);
+    blob_unref(open);
+    blob_unref(close);
+    buf_free(&tail);
+    buf_free(&asked);
+}
+
+/* Nothing came: a time-out, or offset=now. */
+static void
+answer_nothing(struct get *get, struct log_offset end)
+{
+    struct buf asked = {0};
+    struct buf body = {0};
+    struct reply reply = ok_reply(get, end, &asked);
+    reply.has_data = false;
+    reply.is_up_to_date = true;
+    reply.is_unchanged = true;
+    reply.monotonic_us = clock_mono_us();
+    buf_append_byte(&body, '[');
+    reply_up_to_date(hints_client_processed(get->api->hints), &body);
+    buf_append_byte(&body, ']');
+    struct blob *blob = blob_new(buf_view(&body));
+    send_ok(get, &reply, &(struct answer_part){.blob = blob, .size = blob->size, .fd = -1}, 1);
+    blob_unref(blob);
+    buf_free(&body);
+    buf_free(&asked);
+}
+
+/* ---- which shape is it? */
+
+/* The request's query once more, in the scratch arena. It was right before. */
+static void
+query_again(struct get *get, struct shape_query *query)
+{
+    struct buf errors = {0};
+    arena_reset(get->api->scratch);
+    bool is_right = shape_request_parse(get->request->query, get->api->scratch, query, &errors);
+    ASSERT(is_right);
+    buf_free(&errors);
+}
+
+static void
+take_known(struct get *get, const struct definition_known *known)
+{
+    blob_unref(get->schema);
+    get->schema = blob_ref(known->schema);
+    memset(get->handle, 0, sizeof get->handle);
+    memcpy(get->handle, known->handle.bytes, known->handle.size);
+}
+
+static void
+on_definition(void *ctx, const struct definition_answer *answer)
+{
+    struct get *get = ctx;
+    bool is_ok = answer->result == DEFINITION_OK;
+    if (get->is_rotated) {
+        if (answer->result == DEFINITION_INVALID && !get->was_parked) {
+            answer_invalid(get, answer->field, answer->error);
+        } else {
+            answer_refetch(get, is_ok ? answer->known.handle : (struct view){0});
+        }
+        return;
+    }
+    switch (answer->result) {
+    case DEFINITION_OK:
+        if (get->asked == SHAPE_OFFSET_AT && !view_is(answer->known.handle, get->handle)) {
+            answer_refetch(get, answer->known.handle);
+            return;
+        }
+        take_known(get, &answer->known);
+        read_log(get);
+        return;
+    case DEFINITION_INVALID:
+        answer_invalid(get, answer->field, answer->error);
+        return;
+    case DEFINITION_UNAVAILABLE:
+        answer_unavailable(get, answer->error,
+                           answer->retry_after_s > 0 ? (unsigned)answer->retry_after_s : 5,
+                           answer->is_known_error);
+        return;
+    case DEFINITION_FAILED:
+        answer_failed(get, answer->error);
+        return;
+    }
+    BUG("an unknown result of a definition");
+}
+
+static void
+ask_definition(struct get *get, uint32_t deadline_ms)
+{
+    struct shape_query query;
+    query_again(get, &query);
+    definitions_ask(get->api->definitions, &query, deadline_ms, &get->opening, on_definition, get);
+}
+
+/* The shape that was read is no more. Who came with its handle gets 409, the others another try. */
+static void
+on_shape_gone(struct get *get)
+{
+    definitions_forget(get->api->definitions, view_str(get->handle));
+    log_reader_forget(get->api->reader, view_str(get->handle));
+    live_leave(get->api->live, &get->wait);
+    get->is_rotated = get->asked == SHAPE_OFFSET_AT;
+    if (++get->tries >= TRIES_MAX) {
+        answer_unavailable(get, view_str("The shape is changing, please retry"), 1, true);
+        return;
+    }
+    ask_definition(get, get->is_rotated ? ROTATED_DEADLINE_MS : DEADLINE_MS);
+}
+
+/* ---- reading */
+
+/* Virtual offsets, behind a chunk of the snapshot: there is always something after them. */
+static bool
+is_virtual(struct log_offset offset)
+{
+    return offset.lsn == 0 && offset.op != OFFSET_OP_INF;
+}
+
+static void
+park(struct get *get, struct log_offset at, bool takes_items, enum live_patience patience)
+{
+    get->was_parked = true;
+    if (!live_park(get->api->live, &get->wait, at, takes_items, get->request->received_ms,
+                   patience)) {
+        read_log(get);
+    }
+}
+
+/* Nothing follows the offset. */
+static bool
+is_at_end(const struct get *get, const struct log_range *range)
+{
+    return range->is_end && range->items.size == 0 && offset_compare(range->end, get->offset) == 0;
+}
+
+static void
+on_items(struct get *get, const struct log_range *range)
+{
+    if (get->asked == SHAPE_OFFSET_NOW) {
+        if (range->is_kept) { /* it does not say where the end is: go on behind it */
+            get->offset = range->end;
+            read_log(get);
+        } else {
+            answer_nothing(get, range->log_end);
+        }
+        return;
+    }
+    if (get->is_live && is_at_end(get, range)) {
+        park(get, get->offset, true, LIVE_WHOLE);
+        return;
+    }
+    bool is_up_to_date =
+        range->is_end && get->asked != SHAPE_OFFSET_START && !is_virtual(range->end);
+    uint64_t seen_lsn = hints_client_processed(get->api->hints);
+    if (get->is_live || range->end.lsn > seen_lsn) {
+        seen_lsn = range->end.lsn;
+    }
+    answer_items(get, &range->items, range->end, is_up_to_date, seen_lsn);
+}
+
+static void
+on_unavailable(struct get *get, const struct log_range *range)
+{
+    if (get->is_live && !get->api->is_draining) {
+        /* What was heard of the log is no reason to ask at once again. */
+        struct log_offset newest = live_newest(&get->wait);
+        bool is_longer = offset_compare(newest, get->offset) > 0;
+        get->is_beyond = false;
+        park(get, is_longer ? newest : get->offset, false, LIVE_WHOLE);
+        return;
+    }
+    answer_unavailable(get, view_str(range->error != NULL ? range->error : "The log is not ready"),
+                       5, false);
+}
+
+static void
+on_range(void *ctx, const struct log_range *range)
+{
+    struct get *get = ctx;
+    get->read = NULL;
+    if (!range->is_kept) {
+        hints_client_heard(get->api->hints, range->processed_lsn);
+    }
+    switch (range->result) {
+    case LOG_RANGE:
+        on_items(get, range);
+        return;
+    case LOG_GONE:
+        on_shape_gone(get);
+        return;
+    case LOG_BEYOND:
+        get->is_beyond = true;
+        get->is_behind = range->is_behind;
+        park(get, range->log_end, false, LIVE_HALF);
+        return;
+    case LOG_UNAVAILABLE:
+        on_unavailable(get, range);
+        return;
+    case LOG_FAILED:
+        answer_failed(get, (struct view){0});
+        return;
+    }
+    BUG("an unknown result of a read");
+}
+
+static void
+read_log(struct get *get)
+{
+    struct api *api = get->api;
+    struct log_position from = {.is_start = get->asked == SHAPE_OFFSET_START,
+                                .offset = get->offset};
+    if (get->wait.shape == NULL) {
+        live_watch(api->live, &get->wait, view_str(get->handle), on_live, get);
+    }
+    /* What is kept is given before this returns, and then `get` may be no more. */
+    struct log_read *read =
+        log_reader_read(api->reader, view_str(get->handle), from, DEADLINE_MS, on_range, get);
+    if (read != NULL) {
+        get->read = read;
+    }
+}
+
+/* ---- waking */
+
+static void
+on_live_timeout(struct get *get)
+{
+    if (get->is_beyond && get->is_behind) {
+        answer_unavailable(get, view_str("Timeout waiting for shape data to be loaded"), 5, false);
+    } else if (get->is_beyond) {
+        answer_invalid(get, view_str("offset"), view_str("out of bounds for this shape"));
+    } else {
+        answer_nothing(get, get->offset);
+    }
+}
+
+static void
+on_live(void *ctx, enum live_event event, const struct live_news *news)
+{
+    struct get *get = ctx;
+    switch (event) {
+    case LIVE_ITEMS: {
+        struct buf asked = {0};
+        struct reply reply = ok_reply(get, news->end, &asked);
+        reply.is_up_to_date = true;
+        send_ok(get, &reply,
+                &(struct answer_part){.blob = news->body, .size = news->body->size, .fd = -1}, 1);
+        buf_free(&asked);
+        return;
+    }
+    case LIVE_CHANGED:
+        get->is_beyond = false;
+        read_log(get);
+        return;
+    case LIVE_GONE:
+        on_shape_gone(get);
+        return;
+    case LIVE_TIMEOUT:
+        on_live_timeout(get);
+        return;
+    }
+    BUG("an unknown event");
+}
+
+/* ---- the request */
+
+static struct get *
+get_new(struct api *api, struct api_request *request, const struct shape_query *query)
+{
+    struct get *get = mem_alloc_zero(sizeof *get);
+    *get = (struct get){.api = api,
+                        .request = request,
+                        .asked = query->offset_kind,
+                        .offset = query->offset,
+                        .is_live = query->is_live};
+    if (query->offset_kind == SHAPE_OFFSET_NOW) {
+        get->offset = OFFSET_SNAPSHOT_END;
+    }
+    if (query->cursor.size < CURSOR_SIZE_MAX) {
+        get->cursor_size = query->cursor.size;
+        memcpy(get->cursor, query->cursor.size > 0 ? (const void *)query->cursor.bytes : "",
+               query->cursor.size);
+    }
+    /* A longer handle is none of ours; cut, it is still none. */
+    size_t handle_size =
+        query->handle.size < HANDLE_SIZE_MAX ? query->handle.size : HANDLE_SIZE_MAX - 1;
+    memcpy(get->handle, handle_size > 0 ? (const void *)query->handle.bytes : "", handle_size);
+    request->user = get;
+    api->request_count++;
+    return get;
+}
+
+void
+shape_get(struct api *api, struct api_request *request)
+{
+    struct shape_query query;
+    struct definition_known known;
+    struct buf errors = {0};
+    arena_reset(api->scratch);
+    bool is_right = shape_request_parse(request->query, api->scratch, &query, &errors);
+    if (!is_right) {
+        reply_send_error(api, request, 400, buf_view(&errors), 0, false);
+    }
+    buf_free(&errors);
+    if (!is_right || !admission_check(api, request, &query)) {
+        return;
+    }
+    struct get *get = get_new(api, request, &query);
+    bool is_known = definitions_find(api->definitions, &query, &known);
+    if (is_known && query.offset_kind == SHAPE_OFFSET_AT && !view_is(known.handle, get->handle)) {
+        is_known = false; /* ours may be an old one */
+    }
+    if (is_known) {
+        take_known(get, &known);
+        read_log(get);
+        return;
+    }
+    definitions_ask(api->definitions, &query, DEADLINE_MS, &get->opening, on_definition, get);
+}
