@@ -1,5 +1,6 @@
 #include "services/api/health.h"
 
+#include "common/core/status_json.h"
 #include "common/json.h"
 #include "services/api/replies.h"
 
@@ -41,42 +42,6 @@ can_read(const struct api *api)
 }
 
 static void
-append_conditions(const struct board_service *service, struct buf *body)
-{
-    buf_append_str(body, ",\"conditions\":{");
-    for (size_t i = 0; i < service->conditions_count; i++) {
-        const struct condition *condition = &service->conditions[i];
-        buf_append_str(body, i > 0 ? "," : "");
-        json_append_string(body, condition->name);
-        buf_append_str(body, condition->met ? ":{\"met\":true" : ":{\"met\":false");
-        if (condition->error.size > 0) {
-            buf_append_str(body, ",\"error\":");
-            json_append_string(body, condition->error);
-        }
-        buf_append_byte(body, '}');
-    }
-    buf_append_byte(body, '}');
-}
-
-static void
-append_service(const struct board_service *service, struct buf *body)
-{
-    buf_append_str(body, "{\"name\":");
-    json_append_string(body, service->service);
-    buf_append_str(body, ",\"state\":");
-    json_append_string(body, service->state);
-    buf_printf(body, ",\"pid\":%llu,\"since_us\":%llu,\"restarts\":%llu",
-               (unsigned long long)service->pid, (unsigned long long)service->since_us,
-               (unsigned long long)service->restarts);
-    if (service->last_error.size > 0) {
-        buf_append_str(body, ",\"last_error\":");
-        json_append_string(body, service->last_error);
-    }
-    append_conditions(service, body);
-    buf_append_byte(body, '}');
-}
-
-static void
 send_status(struct api *api, struct api_request *request)
 {
     const struct status_board *board = service_board(api->service);
@@ -85,18 +50,7 @@ send_status(struct api *api, struct api_request *request)
         send_state(api, request, 503, view_str("unknown"));
         return;
     }
-    buf_append_str(&body, "{\"status\":");
-    json_append_string(&body, board->service);
-    buf_append_str(&body, ",\"connection\":");
-    json_append_string(&body, board->connection);
-    buf_append_str(&body, ",\"shapes\":");
-    json_append_string(&body, board->shapes);
-    buf_append_str(&body, ",\"services\":[");
-    for (size_t i = 0; i < board->services_count; i++) {
-        buf_append_str(&body, i > 0 ? "," : "");
-        append_service(&board->services[i], &body);
-    }
-    buf_append_str(&body, "]}");
+    status_json_append(board, &body);
     reply_send(api, request, &(struct reply){.status = 200, .kind = REPLY_HEALTH}, buf_view(&body));
     buf_free(&body);
 }
