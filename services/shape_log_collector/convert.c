@@ -1,0 +1,92 @@
+#include "services/shape_log_collector/convert.h"
+
+#include "common/config.h"
+#include "common/core/copy_text.h"
+#include "common/mem.h"
+
+void
+convert_init(struct convert *convert, struct shape *shape, void (*done)(void *ctx), void *ctx)
+{
+    *convert = (struct convert){.shape = shape, .done = done, .ctx = ctx};
+    convert->fields =
+        mem_alloc_zero((shape->def->table.column_count + 1) * sizeof *convert->fields);
+    convert->copied = mem_alloc_zero((shape->def->fetched_count + 1) * sizeof *convert->copied);
+}
+
+void
+convert_fini(struct convert *convert)
+{
+    snapshot_writer_close(convert->writer);
+    buf_free(&convert->rows);
+    buf_free(&convert->end_item);
+    buf_free(&convert->items);
+    mem_free(convert->fields);
+    mem_free(convert->copied);
+}
+
+static bool
+append_rows(struct convert *convert)
+{
+    const struct shape_def *def = convert->shape->def;
+    struct copy_rows rows = {convert->rows.bytes, convert->rows.bytes + convert->rows.size};
+    if (convert->items.size > 0) { /* an append that the disk refused: the same items again */
+        return snapshot_writer_append(convert->writer, buf_view(&convert->items), &convert->err);
+    }
+    while (copy_rows_next(&rows, convert->copied, def->fetched_count, &convert->err)) {
+        for (size_t i = 0; i < def->fetched_count; i++) {
+            struct where_field *field = &convert->fields[def->fetched[i]];
+            field->text = convert->copied[i].text;
+            field->is_null = convert->copied[i].is_null;
+        }
+        item_append_snapshot(convert->shape->plan, convert->fields, &convert->items);
+    }
+    return convert->err.kind == ERR_NONE &&
+           (convert->items.size == 0 ||
+            snapshot_writer_append(convert->writer, buf_view(&convert->items), &convert->err));
+}
+
+static bool
+run_step(struct convert *convert)
+{
+    struct collector *collector = convert->shape->collector;
+    bool ok = false;
+    switch (convert->step) {
+    case CONVERT_OPEN:
+        return snapshot_writer_open(collector->dir, collector->epoch, convert->shape->handle,
+                                    collector->config->chunk_bytes, &convert->writer,
+                                    &convert->err);
+    case CONVERT_ROWS:
+        ok = append_rows(convert);
+        if (ok) {
+            buf_clear(&convert->items);
+        }
+        return ok;
+    case CONVERT_FINISH:
+        return snapshot_writer_finish(convert->writer, buf_view(&convert->end_item), &convert->err);
+    }
+    return ok;
+}
+
+static void
+convert_run(struct worker_task *task)
+{
+    struct convert *convert = LIST_ITEM(task, struct convert, task);
+    convert->err.kind = ERR_NONE;
+    convert->ok = run_step(convert);
+}
+
+static void
+convert_done(struct worker_task *task)
+{
+    struct convert *convert = LIST_ITEM(task, struct convert, task);
+    convert->done(convert->ctx);
+}
+
+void
+convert_submit(struct convert *convert, struct worker_lane *lane, enum convert_step step)
+{
+    convert->step = step;
+    convert->task.run = convert_run;
+    convert->task.done = convert_done;
+    worker_submit(lane, &convert->task);
+}

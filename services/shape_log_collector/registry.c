@@ -1,0 +1,310 @@
+#include "services/shape_log_collector/registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/map.h"
+#include "common/mem.h"
+#include "services/shape_log_collector/catalogue.h"
+#include "services/shape_log_collector/creation.h"
+#include "services/shape_log_collector/hints.h"
+#include "services/shape_log_collector/ingest.h"
+#include "services/shape_log_collector/publishing.h"
+#include "services/shape_log_collector/reclaim.h"
+#include "services/shape_log_collector/relation_cache.h"
+#include "services/shape_log_collector/shape_server.h"
+
+struct registry {
+    struct collector *collector;
+    struct map *by_handle;
+    struct map *by_identity;
+    struct list ended; /* left to be taken apart at the end of the turn */
+};
+
+static void take_ended_apart(void *ctx);
+
+struct registry *
+registry_new(struct collector *collector)
+{
+    struct registry *registry = mem_alloc_zero(sizeof *registry);
+    registry->collector = collector;
+    registry->by_handle = map_new();
+    registry->by_identity = map_new();
+    list_init(&registry->ended);
+    loop_on_turn_end(collector->loop, take_ended_apart, registry);
+    return registry;
+}
+
+/* ---- finding */
+
+struct shape *
+registry_by_handle(const struct registry *registry, struct view handle)
+{
+    return map_get(registry->by_handle, handle);
+}
+
+struct shape *
+registry_by_definition(const struct registry *registry, const struct shape_def *def)
+{
+    struct buf identity = {0};
+    shape_def_identity(def, &identity);
+    struct shape *shape = map_get(registry->by_identity, buf_view(&identity));
+    buf_free(&identity);
+    return shape;
+}
+
+size_t
+registry_count(const struct registry *registry)
+{
+    return map_count(registry->by_handle);
+}
+
+void
+registry_each(struct registry *registry, void (*fn)(void *ctx, struct shape *shape), void *ctx)
+{
+    size_t pos = 0;
+    struct view key;
+    for (struct shape *shape; (shape = map_next(registry->by_handle, &pos, &key)) != NULL;) {
+        fn(ctx, shape);
+    }
+}
+
+/* ---- coming */
+
+static void
+put(struct registry *registry, struct shape *shape)
+{
+    struct buf identity = {0};
+    shape_def_identity(shape->def, &identity);
+    (void)map_put(registry->by_handle, view_str(shape->handle), shape);
+    (void)map_put(registry->by_identity, buf_view(&identity), shape);
+    buf_free(&identity);
+}
+
+static struct shape *
+new_shape(struct registry *registry, struct shape_def *def)
+{
+    struct shape *shape = mem_alloc_zero(sizeof *shape);
+    shape->collector = registry->collector;
+    shape->def = def;
+    shape->plan = item_plan_new(def);
+    shape->refs = 1;
+    shape->last_read_ms = loop_now_ms(registry->collector->loop);
+    list_init(&shape->parked);
+    list_init(&shape->waiting);
+    list_init(&shape->ended_node);
+    return shape;
+}
+
+static void
+give_log(struct shape *shape, bool is_new)
+{
+    shape->log = shape_log_new(shape->collector->logs, shape->handle, shape, is_new);
+    shape->feed.def = shape->def;
+    shape->feed.plan = shape->plan;
+    shape->feed.log = shape->log;
+    shape->feed.owner = shape;
+}
+
+struct shape *
+registry_add(struct registry *registry, struct shape_def *def)
+{
+    struct collector *collector = registry->collector;
+    struct shape *shape = new_shape(registry, def);
+    struct buf identity = {0};
+    shape_def_identity(def, &identity);
+    shape->created_us = catalogue_next_created_us(collector->catalogue, clock_wall_us());
+    snprintf(shape->handle, sizeof shape->handle, "%u-%llu",
+             wire_crc32c(identity.bytes, identity.size), (unsigned long long)shape->created_us);
+    buf_free(&identity);
+    shape->state = SHAPE_CREATING;
+    give_log(shape, true);
+    put(registry, shape);
+    publishing_retain(collector->publishing, def->table.oid, def->table.schema, def->table.name);
+    return shape;
+}
+
+/* ---- loading */
+
+static void
+load_shape(void *ctx, const struct catalogue_shape *record)
+{
+    struct registry *registry = ctx;
+    struct collector *collector = registry->collector;
+    struct err err;
+    struct shape_def *def;
+    struct marks marks;
+    if (record->handle.size > STORAGE_HANDLE_MAX || record->chunk_count == 0 ||
+        !shape_def_decode(record->definition, &def, &err)) {
+        log_error("event=shape_dropped handle=\"%.*s\" reason=\"its definition is damaged\"",
+                  (int)record->handle.size, (const char *)record->handle.bytes);
+        catalogue_remove_shape(collector->catalogue, record->handle);
+        return;
+    }
+    if (!marks_decode(record->marks, &marks, &err)) {
+        log_error("event=shape_dropped handle=\"%.*s\" reason=\"%s\"", (int)record->handle.size,
+                  (const char *)record->handle.bytes, err.msg);
+        catalogue_remove_shape(collector->catalogue, record->handle);
+        shape_def_free(def);
+        return;
+    }
+    struct shape *shape = new_shape(registry, def);
+    memcpy(shape->handle, record->handle.bytes, record->handle.size);
+    shape->created_us = record->created_us;
+    shape->state = SHAPE_COMPLETE;
+    snapshot_init(&shape->snapshot, record->chunk_ends, record->chunk_count);
+    give_log(shape, false);
+    gate_restore(&shape->feed.gate, marks, record->lsn);
+    ingest_restore(collector->ingest, &shape->feed);
+    put(registry, shape);
+    relation_cache_seed(collector->relations, &def->table);
+    publishing_retain(collector->publishing, def->table.oid, def->table.schema, def->table.name);
+}
+
+static void
+load_quiesced(void *ctx, const struct catalogue_quiesced *table)
+{
+    struct registry *registry = ctx;
+    publishing_set_quiesced(registry->collector->publishing, table->oid, table->name);
+}
+
+bool
+registry_load(struct registry *registry, struct err *err)
+{
+    uint64_t start_ms = clock_mono_ms();
+    if (!catalogue_load(registry->collector->catalogue, registry, load_shape, load_quiesced, err)) {
+        return false;
+    }
+    log_info("event=shapes_loaded count=%zu ms=%llu", registry_count(registry),
+             (unsigned long long)(clock_mono_ms() - start_ms));
+    return true;
+}
+
+/* ---- going */
+
+void
+registry_announce(struct shape *shape)
+{
+    ASSERT(shape->state == SHAPE_CREATING);
+    shape->state = SHAPE_ANNOUNCED;
+    shape_server_announced(shape->collector->shapes, shape);
+}
+
+void
+registry_end(struct shape *shape, const char *reason, const struct open_failure *failed)
+{
+    struct collector *collector = shape->collector;
+    struct registry *registry = collector->registry;
+    struct buf identity = {0};
+    if (shape->state == SHAPE_ENDED) {
+        return;
+    }
+    bool was_readable = shape->state != SHAPE_CREATING;
+    log_info("event=shape_ended handle=%s table=\"%.*s.%.*s\" reason=\"%s\"", shape->handle,
+             (int)shape->def->table.schema.size, (const char *)shape->def->table.schema.bytes,
+             (int)shape->def->table.name.size, (const char *)shape->def->table.name.bytes, reason);
+    shape->state = SHAPE_ENDED;
+    shape->feed.has_ended = true;
+    catalogue_remove_shape(collector->catalogue, view_str(shape->handle));
+    shape_def_identity(shape->def, &identity);
+    (void)map_remove(registry->by_identity, buf_view(&identity));
+    (void)map_remove(registry->by_handle, view_str(shape->handle));
+    buf_free(&identity);
+    if (was_readable) {
+        hints_gone(collector->hints, view_str(shape->handle));
+    }
+    list_push_back(&registry->ended, &shape->ended_node);
+    shape_server_ended(collector->shapes, shape, failed);
+}
+
+void
+shape_ref(struct shape *shape)
+{
+    shape->refs++;
+}
+
+void
+shape_unref(struct shape *shape)
+{
+    if (--shape->refs > 0) {
+        return;
+    }
+    shape_feed_fini(&shape->feed);
+    snapshot_fini(&shape->snapshot);
+    item_plan_free(shape->plan);
+    shape_def_free(shape->def);
+    mem_free(shape);
+}
+
+struct reclaiming {
+    struct collector *collector;
+    char handle[STORAGE_HANDLE_MAX + 1];
+};
+
+static void
+on_forgotten(void *ctx)
+{
+    struct reclaiming *reclaiming = ctx;
+    reclaim_shape(reclaiming->collector->reclaim, reclaiming->handle);
+    mem_free(reclaiming);
+}
+
+static void
+take_apart(struct collector *collector, struct shape *shape)
+{
+    struct reclaiming *reclaiming = mem_alloc_zero(sizeof *reclaiming);
+    reclaiming->collector = collector;
+    memcpy(reclaiming->handle, shape->handle, sizeof reclaiming->handle);
+    if (shape->creation != NULL) {
+        creation_cancel(shape->creation);
+    }
+    if (shape->feed.layout != NULL) {
+        ingest_leave(collector->ingest, &shape->feed);
+    }
+    shape_log_free(shape->log);
+    publishing_release(collector->publishing, shape->def->table.oid);
+    catalogue_commit(collector->catalogue, on_forgotten, reclaiming);
+    shape_unref(shape);
+}
+
+static void
+take_ended_apart(void *ctx)
+{
+    struct registry *registry = ctx;
+    while (!list_is_empty(&registry->ended)) {
+        struct shape *shape = LIST_ITEM(registry->ended.next, struct shape, ended_node);
+        list_remove(&shape->ended_node);
+        take_apart(registry->collector, shape);
+    }
+    hints_flush(registry->collector->hints);
+}
+
+static void
+free_one(void *ctx, struct shape *shape)
+{
+    struct registry *registry = ctx;
+    if (shape->creation != NULL) {
+        creation_cancel(shape->creation);
+    }
+    if (shape->feed.layout != NULL) {
+        ingest_leave(registry->collector->ingest, &shape->feed);
+    }
+    shape_log_free(shape->log);
+    publishing_release(registry->collector->publishing, shape->def->table.oid);
+    shape_unref(shape);
+}
+
+void
+registry_free(struct registry *registry)
+{
+    if (registry == NULL) {
+        return;
+    }
+    take_ended_apart(registry);
+    registry_each(registry, free_one, registry);
+    map_free(registry->by_handle);
+    map_free(registry->by_identity);
+    mem_free(registry);
+}
