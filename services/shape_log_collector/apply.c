@@ -256,45 +256,6 @@ struct change {
     uint64_t op;
 };
 
-static void
-map_columns(struct routed_layout *layout, const struct streamed_relation *streamed)
-{
-    if (layout->mapped_version == streamed->version) {
-        return;
-    }
-    layout->mapped_version = streamed->version;
-    for (size_t i = 0; i < layout->columns->column_count; i++) {
-        layout->map[i] = -1;
-        for (size_t k = 0; k < streamed->relation.column_count; k++) {
-            if (view_equal(streamed->relation.columns[k].name, layout->columns->columns[i].name)) {
-                layout->map[i] = (int16_t)k;
-            }
-        }
-    }
-}
-
-/* `old_row` stands in for TOASTed values that were not touched. */
-static void
-fill_row(const struct routed_layout *layout, const struct pgoutput_tuple *tuple,
-         const struct where_field *old_row, struct where_field *row)
-{
-    for (size_t i = 0; i < layout->columns->column_count; i++) {
-        int position = layout->map[i];
-        row[i] = (struct where_field){.is_null = true};
-        if (position < 0 || (size_t)position >= tuple->count) {
-            continue;
-        }
-        const struct pgoutput_value *value = &tuple->values[position];
-        if (value->kind == PGOUTPUT_TEXT) {
-            row[i].is_null = false;
-            row[i].text = value->text;
-        } else if (value->kind == PGOUTPUT_UNCHANGED && old_row != NULL) {
-            row[i].is_null = old_row[i].is_null;
-            row[i].text = old_row[i].text;
-        }
-    }
-}
-
 /* True, false, or an error: then the shape ends, since nobody knows whether the row belongs to it.
  */
 static bool
@@ -397,15 +358,16 @@ apply_to_layout(struct apply *apply, struct routed_layout *layout,
     size_t count = layout->columns->column_count;
     buf_clear(&apply->candidates);
     apply->change_number++;
-    map_columns(layout, change->relation);
+    routed_layout_map(layout, &change->relation->relation, change->relation->version);
     if (change->has_old) {
         struct where_row row = {layout->old_row, count, apply->mem};
-        fill_row(layout, &rows->old_row, NULL, layout->old_row);
+        routed_layout_fill(layout, &rows->old_row, NULL, layout->old_row);
         shape_index_find(layout->index, &row, collect_candidate, apply);
     }
     if (change->has_new) {
         struct where_row row = {layout->new_row, count, apply->mem};
-        fill_row(layout, &rows->new_row, change->has_old ? layout->old_row : NULL, layout->new_row);
+        routed_layout_fill(layout, &rows->new_row, change->has_old ? layout->old_row : NULL,
+                           layout->new_row);
         shape_index_find(layout->index, &row, collect_candidate, apply);
     }
     for (size_t i = 0; i < apply->candidates.size; i += sizeof(struct shape_feed *)) {

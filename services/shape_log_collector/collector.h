@@ -9,6 +9,7 @@
 #ifndef COLLECTOR_COLLECTOR_H
 #define COLLECTOR_COLLECTOR_H
 
+#include "common/list.h"
 #include "common/loop.h"
 #include "services/shape_log_collector/storage_dir.h"
 
@@ -52,11 +53,8 @@ struct collector {
     struct shape_server *shapes;
     struct janitor *janitor;
 
-    /* Checkpoints begun and ended: a log that is clean after one that began later than it was
-     * written is durable. */
-    uint64_t checkpoints_begun;
-    uint64_t checkpoints_done;
-    bool is_read_only; /* another engine writes: nothing is made, cut or deleted */
+    struct list creations; /* shapes that are not complete yet */
+    bool is_read_only;     /* another engine writes: nothing is made, cut or deleted */
 };
 
 #endif

@@ -34,6 +34,7 @@ enum creation_state {
 };
 
 struct creation {
+    struct list node; /* in collector->creations */
     struct shape *shape;
     struct collector *collector;
     enum creation_state state;
@@ -133,6 +134,7 @@ creation_start(struct shape *shape)
     creation->shape = shape;
     creation->collector = shape->collector;
     shape->creation = creation;
+    list_push_back(&shape->collector->creations, &creation->node);
     creation->publishing.fn = on_published;
     creation->publishing.ctx = creation;
     creation->state = CREATION_PUBLISHING;
@@ -313,10 +315,13 @@ join(struct creation *creation)
 }
 
 void
-creation_on_hello(struct creation *creation)
+creation_on_hello(struct collector *collector)
 {
-    if (creation->state == CREATION_JOINED) {
-        leave(creation, 0);
+    LIST_FOREACH (node, &collector->creations) {
+        struct creation *creation = LIST_ITEM(node, struct creation, node);
+        if (creation->state == CREATION_JOINED) {
+            leave(creation, 0);
+        }
     }
 }
 
@@ -439,6 +444,7 @@ free_now(struct creation *creation)
     if (creation->shape->creation == creation) {
         creation->shape->creation = NULL;
     }
+    list_remove(&creation->node);
     convert_fini(&creation->convert);
     worker_lane_free(creation->lane);
     marks_free(&creation->marks);
@@ -456,8 +462,9 @@ creation_cancel(struct creation *creation)
     bool is_worker_busy = creation->is_converting && !creation->is_blocked;
     shape_ref(creation->shape); /* given back by free_now() */
     creation->shape->creation = NULL;
+    list_remove(&creation->node);
     creation->state = CREATION_CANCELLED;
-    if (!is_worker_busy) {
+    if (!is_worker_busy && !creation->is_waiting) {
         free_now(creation);
     }
 }
@@ -491,10 +498,21 @@ record(struct creation *creation)
     free_now(creation);
 }
 
+static void
+on_synced(void *ctx)
+{
+    struct creation *creation = ctx;
+    creation->is_waiting = false;
+    if (creation->state == CREATION_CANCELLED) {
+        free_now(creation);
+    } else {
+        record(creation);
+    }
+}
+
 /*
  * The log has to be as durable as the snapshot before the catalogue may name the shape: what it
- * held while joining can lie below a checkpoint that is recorded already. A checkpoint that began
- * after that was written out has synced it.
+ * held while joining can lie below a checkpoint that is recorded already.
  */
 static void
 sync_on(struct creation *creation)
@@ -503,24 +521,21 @@ sync_on(struct creation *creation)
     if (creation->is_converting) {
         return;
     }
-    if (!creation->is_waiting && log_store_buffered(collector->logs) == 0) {
-        creation->is_waiting = true;
-        creation->wait_begun = collector->checkpoints_begun;
+    if (creation->is_waiting || log_store_buffered(collector->logs) > 0) {
+        return; /* what is buffered is written out when its batch is done */
     }
-    bool is_clean = log_store_dirty_count(collector->logs) == 0 &&
-                    collector->checkpoints_begun == collector->checkpoints_done;
-    if (creation->is_waiting && (is_clean || collector->checkpoints_done > creation->wait_begun)) {
-        record(creation);
-    } else {
-        checkpoint_request(collector->checkpoint);
-    }
+    creation->is_waiting = true;
+    checkpoint_wait(collector->checkpoint, on_synced, creation);
 }
 
 void
-creation_on_progress(struct creation *creation)
+creation_on_progress(struct collector *collector)
 {
-    if (creation->state == CREATION_SYNCING) {
-        sync_on(creation);
+    LIST_FOREACH (node, &collector->creations) {
+        struct creation *creation = LIST_ITEM(node, struct creation, node);
+        if (creation->state == CREATION_SYNCING) {
+            sync_on(creation);
+        }
     }
 }
 

@@ -33,14 +33,14 @@ void creation_start(struct shape *shape);
 /* The shape ends, or the process does. Frees itself, at once or when its worker is done. */
 void creation_cancel(struct creation *creation);
 
-/* A hello was agreed on: a shape whose marks are not known joins anew. */
-void creation_on_hello(struct creation *creation);
+/* A hello was agreed on: shapes whose marks are not known join anew. */
+void creation_on_hello(struct collector *collector);
 
 /* Too much was held: it joins anew. */
 void creation_rejoin(struct creation *creation);
 
-/* Something was made durable or written out. */
-void creation_on_progress(struct creation *creation);
+/* Something was made durable or written out: what waits for that goes on. */
+void creation_on_progress(struct collector *collector);
 
 /* What it waits for, for the 503 that a request gets meanwhile. Borrowed until the next turn. */
 const char *creation_waiting_for(const struct creation *creation);

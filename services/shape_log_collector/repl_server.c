@@ -24,7 +24,6 @@ struct repl_server {
     uint64_t stream;
     uint64_t seq;
     uint64_t hello_flush_lsn;
-    uint64_t first_lsn;        /* checkpoint of the first start, stored with the identity */
     struct bus_request *batch; /* being taken in */
     bool is_resetting;
 };
@@ -43,8 +42,7 @@ struct pending_hello {
 uint64_t
 repl_server_durable_lsn(const struct repl_server *server)
 {
-    uint64_t lsn = checkpoint_durable_lsn(server->collector->checkpoint);
-    return lsn > server->first_lsn ? lsn : server->first_lsn;
+    return checkpoint_durable_lsn(server->collector->checkpoint);
 }
 
 bool
@@ -119,15 +117,6 @@ mismatch(const struct repl_server *server, const struct repl_hello *hello)
 }
 
 static void
-say_hello_to_creation(void *ctx, struct shape *shape)
-{
-    (void)ctx;
-    if (shape->creation != NULL) {
-        creation_on_hello(shape->creation);
-    }
-}
-
-static void
 agree(struct repl_server *server, struct bus_request *request, const struct pending_hello *hello)
 {
     struct collector *collector = server->collector;
@@ -136,7 +125,7 @@ agree(struct repl_server *server, struct bus_request *request, const struct pend
     server->seq = 0;
     server->hello_flush_lsn = hello->flush_lsn;
     ingest_start_stream(collector->ingest, repl_server_durable_lsn(server));
-    registry_each(collector->registry, say_hello_to_creation, NULL);
+    creation_on_hello(collector);
     log_info("event=stream_agreed stream=%llu checkpoint=%llu", (unsigned long long)hello->stream,
              (unsigned long long)repl_server_durable_lsn(server));
     answer(server, request, "ok", "");
@@ -151,7 +140,7 @@ on_identity_stored(void *ctx)
         answer(server, hello->request, "reset", "the store starts anew");
         service_exit(server->collector->service, SERVICE_EXIT_CLEAN);
     } else {
-        server->first_lsn = hello->checkpoint_lsn;
+        checkpoint_agreed(server->collector->checkpoint, hello->checkpoint_lsn);
         agree(server, hello->request, hello);
     }
     mem_free(hello);

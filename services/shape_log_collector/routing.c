@@ -178,6 +178,45 @@ routing_each_of_table(struct routed_table *table, void (*fn)(void *ctx, struct s
 }
 
 void
+routed_layout_map(struct routed_layout *layout, const struct pgoutput_relation *relation,
+                  uint64_t version)
+{
+    if (layout->mapped_version == version) {
+        return;
+    }
+    layout->mapped_version = version;
+    for (size_t i = 0; i < layout->columns->column_count; i++) {
+        layout->map[i] = -1;
+        for (size_t k = 0; k < relation->column_count; k++) {
+            if (view_equal(relation->columns[k].name, layout->columns->columns[i].name)) {
+                layout->map[i] = (int16_t)k;
+            }
+        }
+    }
+}
+
+void
+routed_layout_fill(const struct routed_layout *layout, const struct pgoutput_tuple *tuple,
+                   const struct where_field *old_row, struct where_field *row)
+{
+    for (size_t i = 0; i < layout->columns->column_count; i++) {
+        int position = layout->map[i];
+        row[i] = (struct where_field){.is_null = true};
+        if (position < 0 || (size_t)position >= tuple->count) {
+            continue;
+        }
+        const struct pgoutput_value *value = &tuple->values[position];
+        if (value->kind == PGOUTPUT_TEXT) {
+            row[i].is_null = false;
+            row[i].text = value->text;
+        } else if (value->kind == PGOUTPUT_UNCHANGED && old_row != NULL) {
+            row[i].is_null = old_row[i].is_null;
+            row[i].text = old_row[i].text;
+        }
+    }
+}
+
+void
 shape_feed_fini(struct shape_feed *feed)
 {
     gate_fini(&feed->gate);

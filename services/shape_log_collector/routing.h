@@ -78,6 +78,14 @@ size_t routing_count(const struct routing *routing);
 void routing_each_of_table(struct routed_table *table,
                            void (*fn)(void *ctx, struct shape_feed *feed), void *ctx);
 
+/* Where the layout's columns stand in the rows of this version of the relation. */
+void routed_layout_map(struct routed_layout *layout, const struct pgoutput_relation *relation,
+                       uint64_t version);
+
+/* A row of the stream as the layout's fields; `old_row` stands in for TOASTed values left alone. */
+void routed_layout_fill(const struct routed_layout *layout, const struct pgoutput_tuple *tuple,
+                        const struct where_field *old_row, struct where_field *row);
+
 /* Frees what a feed holds itself: gate and held items. */
 void shape_feed_fini(struct shape_feed *feed);
 
