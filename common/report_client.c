@@ -163,6 +163,12 @@ report_client_ready(struct report_client *client, bool is_ready)
     }
 }
 
+bool
+report_client_is_ready(const struct report_client *client)
+{
+    return client->is_ready && !client->is_draining;
+}
+
 void
 report_client_draining(struct report_client *client)
 {

@@ -27,6 +27,7 @@ NODISCARD bool report_client_open(struct loop *loop, const struct report_client_
 void report_client_condition(struct report_client *client, enum status_condition condition,
                              bool is_met, const char *error);
 void report_client_ready(struct report_client *client, bool is_ready);
+bool report_client_is_ready(const struct report_client *client);
 void report_client_draining(struct report_client *client);
 void report_client_sleeping(struct report_client *client, bool is_sleeping);
 void report_client_last_error(struct report_client *client, const char *error);

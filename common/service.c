@@ -16,6 +16,7 @@
 #include "common/listen.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/probes.h"
 #include "common/report_client.h"
 #include "common/version.h"
 
@@ -34,6 +35,7 @@ struct service {
     struct bus_server *control;
     struct report_client *report; /* NULL in the orchestrator */
     struct board_client *board;   /* NULL in the orchestrator */
+    struct probes *probes;        /* NULL without SHAPEWIRE_HTTP_PORT */
     struct loop_timer leave_timer;
     void *state;
     bool is_draining;
@@ -235,6 +237,24 @@ raise_descriptor_limit(void)
     }
 }
 
+static void
+on_probe(void *ctx, struct probe_answers *answers)
+{
+    struct service *service = ctx;
+    answers->is_ready = report_client_is_ready(service->report);
+    answers->board = board_client_board(service->board);
+}
+
+/* The orchestrator has probes of the whole engine, and opens them itself. */
+static bool
+open_probes(struct service *service, struct err *err)
+{
+    uint16_t port = service->config.http_port;
+    return port == CONFIG_UNSET || service->def->is_orchestrator ||
+           probes_open(service->loop, port, service->def->name, on_probe, service, &service->probes,
+                       err);
+}
+
 static bool
 open_bus(struct service *service, struct err *err)
 {
@@ -264,12 +284,14 @@ open_all(struct service *service, struct err *err)
     service->who = (struct incarnation){clock_wall_us(), clock_random_u64()};
     return config_make_runtime_dir(&service->config, err) && loop_new(&service->loop, err) &&
            loop_signal(service->loop, SIGTERM, on_signal, service, err) &&
-           loop_signal(service->loop, SIGINT, on_signal, service, err) && open_bus(service, err);
+           loop_signal(service->loop, SIGINT, on_signal, service, err) && open_bus(service, err) &&
+           open_probes(service, err);
 }
 
 static void
 close_all(struct service *service)
 {
+    probes_close(service->probes);
     board_client_close(service->board);
     report_client_close(service->report);
     bus_server_close(service->control);
@@ -331,7 +353,9 @@ service_run(int argc, char **argv, const struct service_def *def)
         service->listen_fd = listen_take_inherited();
         if (config_load(environ, &service->config, &err)) {
             log_init(def->name, service->config.log_level);
-            log_settings(&service->config);
+            if (def->is_orchestrator) {
+                log_settings(&service->config);
+            }
             code = live(service);
         } else {
             log_error("event=setting_wrong error=\"%s\"", err.msg);

@@ -19,8 +19,9 @@ struct board {
     struct bus_server *reports;
     struct bus_publisher *publisher;
     struct loop_timer timer;
-    struct arena *mem; /* of the board that is being published */
-    char shown[32];    /* state of the whole engine that was logged last */
+    struct arena *mem; /* of `now` */
+    struct status_board now;
+    char shown[32]; /* state of the whole engine that was logged last */
 };
 
 static void
@@ -35,21 +36,43 @@ log_state(struct board *board, const struct status_board *now)
     }
 }
 
+const struct status_board *
+board_fill(struct board *board)
+{
+    arena_reset(board->mem);
+    status_board_fill(board->status, loop_now_ms(board->loop), board->mem, &board->now);
+    return &board->now;
+}
+
+bool
+board_can_read(const struct status_board *now)
+{
+    bool has_api = false;
+    bool has_catalogue = false;
+    for (size_t i = 0; i < now->services_count; i++) {
+        const struct board_service *row = &now->services[i];
+        has_api = has_api || (view_is(row->service, "api") && view_is(row->state, "up"));
+        for (size_t j = 0; j < row->conditions_count; j++) {
+            has_catalogue = has_catalogue || (row->conditions[j].met &&
+                                              status_condition_by_name(row->conditions[j].name) ==
+                                                  STATUS_SHAPE_METADATA_READY);
+        }
+    }
+    return has_api && has_catalogue;
+}
+
 static void
 publish(void *ctx)
 {
     struct board *board = ctx;
-    uint64_t now_ms = loop_now_ms(board->loop);
-    struct status_board now;
-    (void)status_tick(board->status, now_ms, clock_wall_us());
-    status_board_fill(board->status, now_ms, board->mem, &now);
-    log_state(board, &now);
+    (void)status_tick(board->status, loop_now_ms(board->loop), clock_wall_us());
+    const struct status_board *now = board_fill(board);
+    log_state(board, now);
     struct envelope envelope = service_envelope(board->service, PROTO_status_board);
     struct buf message = {0};
-    proto_encode(&envelope, &now, &message);
+    proto_encode(&envelope, now, &message);
     bus_publish(board->publisher, &message);
     buf_free(&message);
-    arena_reset(board->mem);
     loop_timer_set(&board->timer, PERIOD_MS);
 }
 

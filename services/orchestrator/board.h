@@ -19,6 +19,12 @@ NODISCARD bool board_open(struct service *service, struct board **board_out, str
 struct status *board_status(struct board *board);
 void board_changed(struct board *board);
 
+/* The board as it is now; good until this is asked again or the status changes. */
+const struct status_board *board_fill(struct board *board);
+
+/* Existing shapes can be read: an API is up and the collector has its catalogue. */
+bool board_can_read(const struct status_board *now);
+
 /* NULL is accepted. */
 void board_close(struct board *board);
 

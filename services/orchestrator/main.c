@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
@@ -19,6 +20,7 @@
 #include "common/listen.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/probes.h"
 #include "common/process.h"
 #include "services/orchestrator/plan.h"
 
@@ -38,8 +40,9 @@ struct orchestrator {
     struct loop_fd *link_watch;
     struct loop_timer beat;
     struct board *board;
-    struct plan *plan; /* NULL when watching */
-    bool is_ending;    /* the whole engine */
+    struct plan *plan;     /* NULL when watching */
+    struct probes *probes; /* of the whole engine; NULL without a port */
+    bool is_ending;        /* the whole engine */
 };
 
 static void
@@ -124,10 +127,32 @@ open_listener(struct orchestrator *self, struct err *err)
                                                config->listen_on_ipv6, &self->listen_fd, err);
 }
 
+static void
+on_probe(void *ctx, struct probe_answers *answers)
+{
+    struct orchestrator *self = ctx;
+    answers->board = board_fill(self->board);
+    answers->is_ready = board_can_read(answers->board);
+}
+
+/* ELECTRIC_PROMETHEUS_PORT is the engine's; SHAPEWIRE_HTTP_PORT that of a service on its own. */
+static bool
+open_probes(struct orchestrator *self, struct err *err)
+{
+    const struct config *config = service_config(self->service);
+    uint16_t port = config->prometheus_port;
+    if (port == CONFIG_UNSET) {
+        port = config->http_port;
+    }
+    return port == CONFIG_UNSET || probes_open(service_loop(self->service), port, "orchestrator",
+                                               on_probe, self, &self->probes, err);
+}
+
 static bool
 open_plan(struct orchestrator *self, struct err *err)
 {
     const struct config *config = service_config(self->service);
+    unsetenv("SHAPEWIRE_HTTP_PORT"); /* ours alone: the others would want the same port */
     return config_require_database(config, err) && config_require_access(config, err) &&
            open_listener(self, err) &&
            plan_open(self->service, self->board, self->listen_fd, &self->plan, err);
@@ -137,6 +162,7 @@ static void
 orchestrator_fini(void *state)
 {
     struct orchestrator *self = state;
+    probes_close(self->probes);
     plan_close(self->plan);
     board_close(self->board);
     loop_timer_clear(&self->beat);
@@ -159,7 +185,7 @@ orchestrator_init(struct service *service, void **state_out, struct err *err)
     self->listen_fd = -1;
     open_link(self);
     bool ok = take_lock(self, err) && board_open(service, &self->board, err) &&
-              (service_is_watching(service) || open_plan(self, err));
+              open_probes(self, err) && (service_is_watching(service) || open_plan(self, err));
     if (!ok) {
         orchestrator_fini(self);
         return false;
