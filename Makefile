@@ -81,7 +81,7 @@ asan: ## the unit tests under AddressSanitizer and UBSan
 	$(MAKE) MODE=asan unit
 
 tsan: ## the unit tests under ThreadSanitizer
-	TSAN_OPTIONS="suppressions=tests/tsan.supp $$TSAN_OPTIONS" $(MAKE) MODE=tsan unit
+	$(MAKE) MODE=tsan unit
 
 bench: ## figures of the whole engine, each beside a limit measured in the same run
 	tools/install-deps build test bench
