@@ -388,11 +388,22 @@ http_server_parser(struct loop *loop, unsigned threads, http_parsed_fn fn, void 
     snprintf(thread_count, sizeof thread_count, "%u", threads);
     /* A stranger on the loopback interface holds a thread for a second; a link stays for an hour.
      */
-    const char *options[OPTIONS_MAX] = {
-        "listening_ports",       "127.0.0.1:0", "num_threads",       thread_count,
-        "request_timeout_ms",    "1000",        "enable_keep_alive", "yes",
-        "keep_alive_timeout_ms", "3600000",     "tcp_nodelay",       "1",
-        "max_request_size",      HEADER_MAX_STR};
+    const char *options[OPTIONS_MAX] = {"listening_ports",
+                                        "127.0.0.1:0",
+                                        "num_threads",
+                                        thread_count,
+                                        "request_timeout_ms",
+                                        "1000",
+                                        "enable_keep_alive",
+                                        "yes",
+                                        "keep_alive_timeout_ms",
+                                        "3600000",
+                                        "tcp_nodelay",
+                                        "1",
+                                        "max_request_size",
+                                        HEADER_MAX_STR,
+                                        "decode_url",
+                                        "no"}; /* decoded once, by us */
     if (!start(server, options, serve_parser, err)) {
         return false;
     }

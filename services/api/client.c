@@ -11,9 +11,9 @@
 #include "common/core/http_route.h"
 #include "common/mem.h"
 
-#define READ_BYTES (64u * 1024)
+#define READ_BYTES ((size_t)64 * 1024)
 /* What a client may pipeline while it waits; then its socket is not read. */
-#define AHEAD_BYTES_MAX (64u * 1024)
+#define AHEAD_BYTES_MAX ((size_t)64 * 1024)
 #define LINGER_MS       2000
 
 /* ---- state, deadlines, events */

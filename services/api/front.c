@@ -104,9 +104,9 @@ on_turn_end(void *ctx)
 /* ---- answers */
 
 static struct client *
-client_of(struct front *front, struct api_request *api, enum client_state state)
+client_of(struct front *front, struct api_request *request, enum client_state state)
 {
-    struct client *client = ((struct request *)(void *)api)->client;
+    struct client *client = ((struct request *)(void *)request)->client;
     ASSERT(client->front == front && client->state == state);
     return client;
 }
@@ -123,9 +123,9 @@ append_connection(const struct client *client, struct buf *head)
 }
 
 void
-front_answer(struct front *front, struct api_request *api, struct answer *answer)
+front_answer(struct front *front, struct api_request *request, struct answer *answer)
 {
-    struct client *client = client_of(front, api, CLIENT_SERVING);
+    struct client *client = client_of(front, request, CLIENT_SERVING);
     ASSERT(answer->part_count <= ANSWER_PARTS_MAX);
     size_t size = 0;
     for (size_t i = 0; i < answer->part_count; i++) {
@@ -155,9 +155,9 @@ front_answer(struct front *front, struct api_request *api, struct answer *answer
 }
 
 void
-front_begin_stream(struct front *front, struct api_request *api, struct buf *head)
+front_begin_stream(struct front *front, struct api_request *request, struct buf *head)
 {
-    struct client *client = client_of(front, api, CLIENT_SERVING);
+    struct client *client = client_of(front, request, CLIENT_SERVING);
     client->keeps_alive = client->keeps_alive && !client->is_1_0; /* its end is the stream's */
     append_connection(client, head);
     if (!client->is_1_0) {
@@ -170,9 +170,9 @@ front_begin_stream(struct front *front, struct api_request *api, struct buf *hea
 }
 
 bool
-front_stream(struct front *front, struct api_request *api, struct blob *blob)
+front_stream(struct front *front, struct api_request *request, struct blob *blob)
 {
-    struct client *client = client_of(front, api, CLIENT_STREAMING);
+    struct client *client = client_of(front, request, CLIENT_STREAMING);
     if (client->writer.size + blob->size > STREAM_BACKLOG_MAX) {
         return false;
     }
@@ -194,9 +194,9 @@ front_stream(struct front *front, struct api_request *api, struct blob *blob)
 }
 
 void
-front_end_stream(struct front *front, struct api_request *api)
+front_end_stream(struct front *front, struct api_request *request)
 {
-    struct client *client = client_of(front, api, CLIENT_STREAMING);
+    struct client *client = client_of(front, request, CLIENT_STREAMING);
     if (!client->is_1_0 && !client->is_head) {
         struct buf end = {0};
         buf_append_str(&end, "0\r\n\r\n");

@@ -19,7 +19,7 @@
 #define PARSER_THREADS 4
 /* What is under way on a link, and has to go out again when it breaks. */
 #define IN_FLIGHT_MAX 256
-#define OUT_BYTES_MAX (64u * 1024)
+#define OUT_BYTES_MAX ((size_t)64 * 1024)
 #define TRIES_MAX     2
 /* After a failed connect, which only a host without descriptors or memory has. */
 #define RETRY_MS 50

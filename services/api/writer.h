@@ -11,7 +11,7 @@
 #include "common/blob.h"
 
 /* More than this at a time is not sent to one client, so that others get their turn. */
-#define WRITER_PIECE_BYTES (256u * 1024)
+#define WRITER_PIECE_BYTES ((size_t)256 * 1024)
 
 struct writer_item;
 
