@@ -9,9 +9,7 @@
 
 struct probes {
     struct http_server *server;
-    const char *service;
-    probes_ask_fn fn;
-    void *ctx;
+    struct probes_options options;
     bool was_ready;
 };
 
@@ -32,7 +30,7 @@ on_request(void *ctx, const char *method, const char *path, struct http_reply *r
         reply->status = 405;
         return;
     }
-    probes->fn(probes->ctx, &answers);
+    probes->options.fn(probes->options.ctx, &answers);
     probes->was_ready = probes->was_ready || answers.is_ready;
     if (strcmp(path, "/livez") == 0) {
         answer(reply, true); /* the loop has just answered */
@@ -43,7 +41,7 @@ on_request(void *ctx, const char *method, const char *path, struct http_reply *r
     } else if (strcmp(path, "/metrics") == 0) {
         reply->status = 200;
         reply->content_type = "text/plain; version=0.0.4";
-        metrics_print(probes->service, &reply->body);
+        metrics_print(probes->options.service, &reply->body);
     } else if (strcmp(path, "/v1/status") == 0) {
         reply->status = 200;
         reply->content_type = "application/json";
@@ -52,14 +50,12 @@ on_request(void *ctx, const char *method, const char *path, struct http_reply *r
 }
 
 bool
-probes_open(struct loop *loop, uint16_t port, const char *service, probes_ask_fn fn, void *ctx,
-            struct probes **probes_out, struct err *err)
+probes_open(struct loop *loop, const struct probes_options *options, struct probes **probes_out,
+            struct err *err)
 {
     struct probes *probes = mem_alloc_zero(sizeof *probes);
-    probes->service = service;
-    probes->fn = fn;
-    probes->ctx = ctx;
-    if (!http_server_plain(loop, port, on_request, probes, &probes->server, err)) {
+    probes->options = *options;
+    if (!http_server_plain(loop, options->port, on_request, probes, &probes->server, err)) {
         mem_free(probes);
         return false;
     }

@@ -25,9 +25,16 @@ struct probe_answers {
 /* Fills in the answers; they are used before the next turn of the loop. */
 typedef void (*probes_ask_fn)(void *ctx, struct probe_answers *answers);
 
-/* `service` is a literal. Port 0 is any free one. Errors: ERR_IO; the message names the port. */
-NODISCARD bool probes_open(struct loop *loop, uint16_t port, const char *service, probes_ask_fn fn,
-                           void *ctx, struct probes **probes_out, struct err *err);
+struct probes_options {
+    uint16_t port;       /* 0: any free one */
+    const char *service; /* a literal */
+    probes_ask_fn fn;
+    void *ctx;
+};
+
+/* Errors: ERR_IO; the message names the port. */
+NODISCARD bool probes_open(struct loop *loop, const struct probes_options *options,
+                           struct probes **probes_out, struct err *err);
 
 /* NULL is accepted. */
 void probes_close(struct probes *probes);

@@ -249,10 +249,14 @@ on_probe(void *ctx, struct probe_answers *answers)
 static bool
 open_probes(struct service *service, struct err *err)
 {
-    uint16_t port = service->config.http_port;
-    return port == CONFIG_UNSET || service->def->is_orchestrator ||
-           probes_open(service->loop, port, service->def->name, on_probe, service, &service->probes,
-                       err);
+    struct probes_options options = {
+        .port = service->config.http_port,
+        .service = service->def->name,
+        .fn = on_probe,
+        .ctx = service,
+    };
+    return options.port == CONFIG_UNSET || service->def->is_orchestrator ||
+           probes_open(service->loop, &options, &service->probes, err);
 }
 
 static bool

@@ -140,12 +140,15 @@ static bool
 open_probes(struct orchestrator *self, struct err *err)
 {
     const struct config *config = service_config(self->service);
-    uint16_t port = config->prometheus_port;
-    if (port == CONFIG_UNSET) {
-        port = config->http_port;
-    }
-    return port == CONFIG_UNSET || probes_open(service_loop(self->service), port, "orchestrator",
-                                               on_probe, self, &self->probes, err);
+    struct probes_options options = {
+        .port =
+            config->prometheus_port != CONFIG_UNSET ? config->prometheus_port : config->http_port,
+        .service = "orchestrator",
+        .fn = on_probe,
+        .ctx = self,
+    };
+    return options.port == CONFIG_UNSET ||
+           probes_open(service_loop(self->service), &options, &self->probes, err);
 }
 
 static bool
