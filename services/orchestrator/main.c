@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/config.h"
+#include "common/core/conn_url.h"
 #include "common/listen.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -151,12 +152,37 @@ open_probes(struct orchestrator *self, struct err *err)
            probes_open(service_loop(self->service), &options, &self->probes, err);
 }
 
+/* What is wrong with a URL is said once here, not by a service that is started again and again. */
+static bool
+check_url(const char *name, const char *url, const char *ca_file, struct err *err)
+{
+    struct arena *mem = arena_new(CONN_URL_ARENA);
+    struct conn_url parsed;
+    bool is_right = url == NULL || (conn_url_parse(view_str(url), mem, &parsed, err) &&
+                                    conn_url_check_ca(&parsed, ca_file, err));
+    arena_free(mem);
+    return is_right || err_wrap(err, "%s", name);
+}
+
+static bool
+check_database(const struct config *config, struct err *err)
+{
+    const char *ca_file = config->ca_certificate_file;
+    if (ca_file != NULL && access(ca_file, R_OK) != 0) {
+        return err_set(err, ERR_INVALID, "ELECTRIC_DATABASE_CA_CERTIFICATE_FILE=%s: %s", ca_file,
+                       strerror(errno));
+    }
+    return config_require_database(config, err) &&
+           check_url("DATABASE_URL", config->database_url, ca_file, err) &&
+           check_url("ELECTRIC_POOLED_DATABASE_URL", config->pooled_database_url, ca_file, err);
+}
+
 static bool
 open_plan(struct orchestrator *self, struct err *err)
 {
     const struct config *config = service_config(self->service);
     unsetenv("SHAPEWIRE_HTTP_PORT"); /* ours alone: the others would want the same port */
-    return config_require_database(config, err) && config_require_access(config, err) &&
+    return check_database(config, err) && config_require_access(config, err) &&
            open_listener(self, err) &&
            plan_open(self->service, self->board, self->listen_fd, &self->plan, err);
 }

@@ -21,7 +21,7 @@ GOOD = {"DATABASE_URL": URL, "ELECTRIC_INSECURE": "true"}
 @pytest.mark.parametrize("settings, words", [
     ({"DATABASE_URL": None}, ["DATABASE_URL"]),
     ({"DATABASE_URL": "mysql://a@b/c"}, ["DATABASE_URL", "postgres"]),
-    ({"DATABASE_URL": "postgresql://u@h/d?sslmode=bogus"}, ["sslmode", "bogus"]),
+    ({"DATABASE_URL": "postgresql://u@h/d?sslmode=bogus"}, ["DATABASE_URL", "sslmode"]),
     ({"DATABASE_URL": "postgresql://u@h/d?sslmode=verify-full"},
      ["sslmode", "ELECTRIC_DATABASE_CA_CERTIFICATE_FILE"]),
     ({"ELECTRIC_PORT": "abc"}, ["ELECTRIC_PORT", "abc", "65535"]),

@@ -221,8 +221,16 @@ def signal_quietly(pid, signum):
 
 def run_program(args, settings, seconds=20, user=None):
     """Runs a program that is expected to end by itself: (exit status, everything it said)."""
-    env = {"PATH": os.environ["PATH"], **{k: v for k, v in settings.items() if v is not None}}
+    runtime = tempfile.mkdtemp(prefix="sw-", dir="/tmp")
+    env = {"PATH": os.environ["PATH"], "ELECTRIC_PORT": str(process.free_port()),
+           "SHAPEWIRE_RUNTIME_DIR": runtime,
+           **{name: value for name, value in settings.items() if value is not None}}
     credentials = {"user": user[0], "group": user[1], "extra_groups": []} if user else {}
-    done = subprocess.run(args, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, timeout=seconds, **credentials)
-    return done.returncode, done.stdout.decode(errors="replace")
+    try:
+        done = subprocess.run(args, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=seconds, **credentials)
+        return done.returncode, done.stdout.decode(errors="replace")
+    finally:
+        for pid in process.find(f"SHAPEWIRE_RUNTIME_DIR={runtime}", "shapewire"):
+            signal_quietly(pid, signal.SIGKILL)
+        shutil.rmtree(runtime, ignore_errors=True)
