@@ -51,6 +51,8 @@ LIB    := $(call objects,common/*.c common/core/*.c proto/*.c)
 # What tests link: everything but the mains and the real file system, which
 # tests/lib/sys_fault.c stands in for. An archive, so that a test pulls in only what it uses.
 TESTED := $(filter-out $(B)/common/sys.o %/main.o,$(LIB) $(call objects,services/*/*.c tests/lib/*.c))
+# What benchmarks link: the same with the real file system.
+BENCHED := $(filter-out %/main.o,$(LIB) $(call objects,services/*/*.c))
 UNIT   := $(patsubst tests/unit/%.c,$(B)/bin/%,$(wildcard tests/unit/test_*.c))
 BENCH  := $(patsubst tests/bench/%.c,$(B)/bin/%,$(wildcard tests/bench/bench_*.c))
 PROBES := $(patsubst tests/probe/%.c,$(B)/bin/%,$(wildcard tests/probe/*_probe.c))
@@ -144,7 +146,11 @@ $(B)/bin/test_%: $(B)/tests/unit/test_%.o $(B)/libtested.a
 	@echo "  LD $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_tests)
 
-$(B)/bin/bench_%: $(B)/tests/bench/bench_%.o $(B)/libshapewire.a
+$(B)/libbenched.a: $(BENCHED)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/bin/bench_%: $(B)/tests/bench/bench_%.o $(B)/libbenched.a
 	@mkdir -p $(@D)
 	@echo "  LD $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_tests)
