@@ -9,7 +9,7 @@
 #include "common/mem.h"
 
 /* Our longest batch of statements has fewer; one that has more is a bug. */
-#define RESULTS_MAX 16
+#define RESULTS_MAX 32
 
 /* A cancelled query that says nothing for so long: the session counts as lost. */
 #define CANCEL_GRACE_MS 5000u
@@ -43,8 +43,9 @@ struct pg_conn {
     struct loop_timer timer;  /* to connect, to answer, to be cancelled */
     struct loop_timer resume; /* of a paused copy */
     pg_failed_fn opened;
-    pg_failed_fn lost;
     void *ctx;
+    pg_failed_fn lost;
+    void *lost_ctx;
 
     /* of the query under way */
     pg_result_fn fn;
@@ -218,7 +219,8 @@ tell_failed(struct pg_conn *conn, enum mode mode)
         conn->opened(conn->ctx, &conn->failure);
         return;
     case IDLE:
-        conn->lost(conn->ctx, &conn->failure);
+        if (conn->lost)
+            conn->lost(conn->lost_ctx, &conn->failure);
         return;
     case QUERY:
     case COPY:
@@ -487,7 +489,6 @@ pg_conn_open(const struct pg_conn_def *def)
     conn->loop = def->loop;
     conn->lane = def->lane;
     conn->opened = def->opened;
-    conn->lost = def->lost;
     conn->ctx = def->ctx;
     loop_timer_init(&conn->timer, def->loop, on_timer, conn);
     loop_timer_init(&conn->resume, def->loop, on_resume, conn);
@@ -502,6 +503,13 @@ pg_conn_open(const struct pg_conn_def *def)
     loop_timer_set(&conn->timer, def->timeout_ms);
     watch_connecting(conn, EPOLLOUT);
     return conn;
+}
+
+void
+pg_conn_on_lost(struct pg_conn *conn, pg_failed_fn lost, void *ctx)
+{
+    conn->lost = lost;
+    conn->lost_ctx = ctx;
 }
 
 /* ---- questions */

@@ -40,11 +40,13 @@ struct pg_conn_def {
     const char *const *values;
     uint32_t timeout_ms;
     pg_failed_fn opened; /* failed: NULL when it is open */
-    pg_failed_fn lost;
     void *ctx;
 };
 
 struct pg_conn *pg_conn_open(const struct pg_conn_def *def);
+
+/* Who is told when the session is lost while it is idle; may change hands. NULL: nobody. */
+void pg_conn_on_lost(struct pg_conn *conn, pg_failed_fn lost, void *ctx);
 
 /* A query under way is left to the server; see pg_cancel(). NULL is accepted. */
 void pg_conn_close(struct pg_conn *conn);
