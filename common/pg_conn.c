@@ -1,15 +1,10 @@
 #include "common/pg_conn.h"
 
 #include <libpq-fe.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #include "common/mem.h"
-
-/* Our longest batch of statements has fewer; one that has more is a bug. */
-#define RESULTS_MAX 32
 
 /* A cancelled query that says nothing for so long: the session counts as lost. */
 #define CANCEL_GRACE_MS 5000u
@@ -26,11 +21,6 @@ enum mode {
     QUERY,
     COPY,
     LOST,
-};
-
-struct pg_results {
-    size_t count;
-    PGresult *list[RESULTS_MAX];
 };
 
 struct pg_conn {
@@ -65,50 +55,6 @@ struct pg_conn {
 /* ---- failures */
 
 static void
-copy_text(char *to, size_t size, const char *from)
-{
-    size_t length = from ? strnlen(from, size - 1) : 0;
-    while (length > 0 && from[length - 1] == '\n')
-        length--;
-    for (size_t i = 0; i < length; i++)
-        to[i] = from[i];
-    to[length] = 0;
-    for (char *p = to; *p; p++)
-        if (*p == '\n')
-            *p = ' ';
-}
-
-static bool
-is_sqlstate(const char *text)
-{
-    for (int i = 0; i < 5; i++)
-        if (!((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'A' && text[i] <= 'Z')))
-            return false;
-    return text[5] == ':' && text[6] == ' ';
-}
-
-/*
- * While connecting libpq keeps no result of an error, but with PQERRORS_VERBOSE its text reads
- * "... failed: FATAL:  28P01: password authentication ...\nLOCATION:  auth.c". The last one counts:
- * before it stand other addresses, and the attempt with TLS.
- */
-static void
-fail_with_text(struct pg_failure *failure, const char *text)
-{
-    const char *message = text;
-    for (const char *p = text; (p = strstr(p, ":  ")) != NULL; p += 3) {
-        if (is_sqlstate(p + 3)) {
-            memcpy(failure->sqlstate, p + 3, 5);
-            message = p + 10;
-        }
-    }
-    copy_text(failure->message, sizeof failure->message, message);
-    char *location = failure->sqlstate[0] ? strstr(failure->message, " LOCATION:  ") : NULL;
-    if (location)
-        *location = 0;
-}
-
-static void
 note_result(struct pg_conn *conn, const PGresult *result)
 {
     if (conn->has_failed)
@@ -118,13 +64,13 @@ note_result(struct pg_conn *conn, const PGresult *result)
     conn->has_failed = true;
     memset(&conn->failure, 0, sizeof conn->failure);
     if (!sqlstate) {
-        fail_with_text(&conn->failure, PQresultErrorMessage(result));
+        pg_failure_from_text(&conn->failure, PQresultErrorMessage(result));
         return;
     }
-    copy_text(conn->failure.sqlstate, sizeof conn->failure.sqlstate, sqlstate);
-    copy_text(conn->failure.message, sizeof conn->failure.message, message);
-    copy_text(conn->failure.detail, sizeof conn->failure.detail,
-              PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
+    pg_failure_copy_text(conn->failure.sqlstate, sizeof conn->failure.sqlstate, sqlstate);
+    pg_failure_copy_text(conn->failure.message, sizeof conn->failure.message, message);
+    pg_failure_copy_text(conn->failure.detail, sizeof conn->failure.detail,
+                         PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL));
 }
 
 /* A FATAL that comes when nothing is asked, such as 57P01, arrives as a notice. */
@@ -138,14 +84,6 @@ on_notice(void *ctx, const PGresult *result)
 }
 
 /* ---- life */
-
-static void
-clear_results(struct pg_conn *conn)
-{
-    for (size_t i = 0; i < conn->results.count; i++)
-        PQclear(conn->results.list[i]);
-    conn->results.count = 0;
-}
 
 static void
 set_watch(struct pg_conn *conn, uint32_t events)
@@ -171,7 +109,7 @@ drop_watch(struct pg_conn *conn)
 static void
 free_conn(struct pg_conn *conn)
 {
-    clear_results(conn);
+    pg_results_clear(&conn->results);
     PQfinish(conn->pg);
     mem_free(conn);
 }
@@ -246,22 +184,21 @@ lose(struct pg_conn *conn, const char *text)
     loop_timer_clear(&conn->resume);
     if (!conn->has_failed) {
         memset(&conn->failure, 0, sizeof conn->failure);
-        fail_with_text(&conn->failure, text);
+        pg_failure_from_text(&conn->failure, text);
         conn->has_failed = true;
     }
     conn->mode = LOST;
     tell_failed(conn, mode);
     if (!conn->is_closed)
-        clear_results(conn);
+        pg_results_clear(&conn->results);
 }
 
 static void
 flush_output(struct pg_conn *conn)
 {
-    int rest = PQflush(conn->pg);
     uint32_t in = conn->is_paused ? 0 : EPOLLIN;
     /* A failure to send is seen, with Postgres' last words, when reading. */
-    set_watch(conn, rest == 1 ? in | EPOLLOUT : in);
+    set_watch(conn, PQflush(conn->pg) == 1 ? in | EPOLLOUT : in);
 }
 
 /* ---- reading */
@@ -281,8 +218,7 @@ end_query(struct pg_conn *conn)
     } else {
         conn->fn(conn->fn_ctx, &results, failed);
     }
-    for (size_t i = 0; i < results.count; i++)
-        PQclear(results.list[i]);
+    pg_results_clear(&results);
 }
 
 static void
@@ -293,7 +229,7 @@ start_copy(struct pg_conn *conn)
     conn->fn(conn->fn_ctx, &conn->results, NULL);
     if (!conn->is_closed) {
         ASSERT(conn->is_copying);
-        clear_results(conn);
+        pg_results_clear(&conn->results);
     }
 }
 
@@ -316,7 +252,7 @@ take_result(struct pg_conn *conn, PGresult *result)
         PQclear(result);
         return;
     }
-    ASSERT(conn->results.count < RESULTS_MAX);
+    ASSERT(conn->results.count < PG_RESULTS_MAX);
     conn->results.list[conn->results.count++] = result;
 }
 
@@ -366,7 +302,7 @@ read_last_words(struct pg_conn *conn)
     while (conn->mode == COPY && PQgetCopyData(conn->pg, &bytes, 1) > 0)
         PQfreemem(bytes);
     (void)PQisBusy(conn->pg);
-    for (int i = 0; conn->mode != IDLE && i < RESULTS_MAX; i++) {
+    for (int i = 0; conn->mode != IDLE && i < PG_RESULTS_MAX; i++) {
         PGresult *result = PQgetResult(conn->pg);
         if (!result)
             break;
@@ -375,6 +311,22 @@ read_last_words(struct pg_conn *conn)
         PQclear(result);
     }
     lose(conn, PQerrorMessage(conn->pg));
+}
+
+/* Reads until libpq has nothing whole left: where a COPY begins its rows may be here already, and
+ * then no event comes for them. Gives the number of rows. */
+static size_t
+read_buffered(struct pg_conn *conn)
+{
+    size_t rows = 0;
+    bool has_begun;
+    do {
+        rows += read_rows(conn);
+        bool was_query = conn->mode == QUERY;
+        read_results(conn);
+        has_begun = was_query && conn->mode == COPY;
+    } while (has_begun && !conn->is_closed);
+    return rows;
 }
 
 static void
@@ -387,10 +339,9 @@ read_more(struct pg_conn *conn)
             read_last_words(conn);
             return;
         }
-        size_t rows = read_rows(conn);
+        size_t rows = read_buffered(conn);
         given += rows;
         idle_rounds -= rows == 0 || !PQsslInUse(conn->pg);
-        read_results(conn);
         if (conn->mode == IDLE)
             (void)PQisBusy(conn->pg); /* parses: a notice may have come */
     }
@@ -512,6 +463,14 @@ pg_conn_on_lost(struct pg_conn *conn, pg_failed_fn lost, void *ctx)
     conn->lost_ctx = ctx;
 }
 
+void
+pg_conn_abort(struct pg_conn *conn)
+{
+    enter(conn);
+    lose(conn, "the session was ended");
+    (void)leave(conn);
+}
+
 /* ---- questions */
 
 int
@@ -537,45 +496,6 @@ pg_conn_is_clean(const struct pg_conn *conn)
 {
     return conn->mode == IDLE && !conn->is_cancelled &&
            PQtransactionStatus(conn->pg) == PQTRANS_IDLE;
-}
-
-size_t
-pg_statements(const struct pg_results *results)
-{
-    return results->count;
-}
-
-size_t
-pg_rows(const struct pg_results *results, size_t statement)
-{
-    return statement < results->count ? (size_t)PQntuples(results->list[statement]) : 0;
-}
-
-const char *
-pg_text(const struct pg_results *results, size_t statement, size_t row, size_t column)
-{
-    ASSERT(row < pg_rows(results, statement));
-    const PGresult *result = results->list[statement];
-    ASSERT(column < (size_t)PQnfields(result));
-    if (PQgetisnull(result, (int)row, (int)column))
-        return NULL;
-    return PQgetvalue(result, (int)row, (int)column);
-}
-
-uint64_t
-pg_u64(const struct pg_results *results, size_t statement, size_t row, size_t column)
-{
-    const char *text = pg_text(results, statement, row, column);
-    return text ? strtoull(text, NULL, 10) : 0;
-}
-
-uint64_t
-pg_lsn(const char *text)
-{
-    unsigned high = 0, low = 0;
-    if (!text || sscanf(text, "%8X/%8X", &high, &low) != 2)
-        return 0;
-    return (uint64_t)high << 32 | low;
 }
 
 /* ---- queries */

@@ -20,14 +20,9 @@
 
 #include "common/buf.h"
 #include "common/loop.h"
+#include "common/pg_failure.h"
+#include "common/pg_results.h"
 #include "common/worker.h"
-
-struct pg_failure {
-    bool is_lost;     /* the session is over */
-    char sqlstate[6]; /* "" when Postgres did not say it */
-    char message[512];
-    char detail[256];
-};
 
 struct pg_conn;
 
@@ -51,6 +46,9 @@ void pg_conn_on_lost(struct pg_conn *conn, pg_failed_fn lost, void *ctx);
 /* A query under way is left to the server; see pg_cancel(). NULL is accepted. */
 void pg_conn_close(struct pg_conn *conn);
 
+/* The session is over: what is under way fails, and this is told before it returns. */
+void pg_conn_abort(struct pg_conn *conn);
+
 /* ---- questions */
 
 int pg_conn_version(const struct pg_conn *conn); /* 150012 */
@@ -61,20 +59,6 @@ bool pg_conn_is_tls(const struct pg_conn *conn);
 bool pg_conn_is_clean(const struct pg_conn *conn);
 
 /* ---- queries */
-
-/* What the statements gave, in order. Borrowed until the callback returns. */
-struct pg_results;
-size_t pg_statements(const struct pg_results *results);
-size_t pg_rows(const struct pg_results *results, size_t statement);
-
-/* NULL for SQL's NULL. */
-const char *pg_text(const struct pg_results *results, size_t statement, size_t row, size_t column);
-
-/* As number; 0 for NULL. */
-uint64_t pg_u64(const struct pg_results *results, size_t statement, size_t row, size_t column);
-
-/* A position like 16/B374D848; 0 for NULL and for anything else. */
-uint64_t pg_lsn(const char *text);
 
 /* `failed` is NULL, or says what stopped the query after `results`. */
 typedef void (*pg_result_fn)(void *ctx, const struct pg_results *results,

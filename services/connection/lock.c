@@ -193,6 +193,18 @@ lock_server_version(const struct lock *lock)
 /* ---- statements */
 
 static void
+on_beaten(void *ctx, const struct pg_results *results, const struct pg_failure *failed)
+{
+    struct lock *lock = ctx;
+    (void)results;
+    lock->is_running = false;
+    if (failed)
+        lose(lock, failed);
+    else
+        loop_timer_set(&lock->turn, 0);
+}
+
+static void
 on_done(void *ctx, const struct pg_results *results, const struct pg_failure *failed)
 {
     struct lock *lock = ctx;
@@ -202,10 +214,14 @@ on_done(void *ctx, const struct pg_results *results, const struct pg_failure *fa
     statement->fn(statement->ctx, results, failed);
     mem_free(statement->sql);
     mem_free(statement);
-    if (failed && failed->is_lost)
+    if (failed && failed->is_lost) {
         lose(lock, failed);
-    else
+    } else if (failed && lock->conn && !pg_conn_is_clean(lock->conn)) {
+        lock->is_running = true; /* it failed inside a transaction of its own */
+        pg_query(lock->conn, "ROLLBACK", HEARTBEAT_TIMEOUT_MS, on_beaten, lock);
+    } else {
         loop_timer_set(&lock->turn, 0);
+    }
 }
 
 static void
@@ -234,18 +250,6 @@ lock_run(struct lock *lock, const char *sql, uint32_t timeout_ms, pg_result_fn f
     statement->ctx = ctx;
     list_push_back(&lock->statements, &statement->node);
     loop_timer_set(&lock->turn, 0);
-}
-
-static void
-on_beaten(void *ctx, const struct pg_results *results, const struct pg_failure *failed)
-{
-    struct lock *lock = ctx;
-    (void)results;
-    lock->is_running = false;
-    if (failed)
-        lose(lock, failed);
-    else
-        loop_timer_set(&lock->turn, 0);
 }
 
 static void

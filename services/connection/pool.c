@@ -10,7 +10,7 @@
 #define IDLE_MS 60000u
 
 struct session {
-    struct list node; /* in `idle` or nowhere */
+    struct list node; /* in `idle`, `lent` or nowhere */
     struct pool *pool;
     struct pg_conn *conn;
     struct endpoint_opening *opening;
@@ -30,12 +30,14 @@ struct pool {
     struct pool_def def;
     struct list idle; /* the longest idle first */
     struct list openings;
+    struct list lent;
     struct list waits; /* in order */
     size_t count;      /* idle, lent and being opened */
     size_t opening_count;
     size_t wait_count;
     bool is_started;
     bool is_usable;
+    bool is_ending;
     struct loop_timer turn;  /* serves who waits */
     struct loop_timer clean; /* each second: deadlines, idle sessions */
 };
@@ -50,6 +52,7 @@ pool_new(const struct pool_def *def)
     pool->def = *def;
     list_init(&pool->idle);
     list_init(&pool->openings);
+    list_init(&pool->lent);
     list_init(&pool->waits);
     loop_timer_init(&pool->turn, def->loop, on_turn, pool);
     loop_timer_init(&pool->clean, def->loop, on_clean, pool);
@@ -95,6 +98,9 @@ pool_free(struct pool *pool)
         return;
     struct pg_failure failed = {.is_lost = true, .message = "the service ends"};
     fail_waits(pool, &failed);
+    pool->is_ending = true;
+    LIST_FOREACH (node, &pool->lent)
+        pg_conn_abort(LIST_ITEM(node, struct session, node)->conn);
     loop_timer_clear(&pool->turn);
     loop_timer_clear(&pool->clean);
     LIST_FOREACH (node, &pool->idle) {
@@ -205,9 +211,8 @@ on_turn(void *ctx)
         list_remove(&wait->node);
         pool->wait_count--;
         pg_conn_on_lost(session->conn, NULL, NULL);
-        struct pg_conn *conn = session->conn;
-        mem_free(session); /* its place counts on; a new struct when it comes back */
-        wait->fn(wait->ctx, conn, NULL);
+        list_push_back(&pool->lent, &session->node);
+        wait->fn(wait->ctx, session->conn, NULL);
         mem_free(wait);
     }
     bool is_short = pool->is_usable && pool->count < pool->def.size_kept;
@@ -267,15 +272,19 @@ pool_cancel(struct pool_wait *wait)
 void
 pool_put(struct pool *pool, struct pg_conn *conn)
 {
-    if (!pg_conn_is_clean(conn)) {
-        pg_conn_close(conn);
-        pool->count--;
-        loop_timer_set(&pool->turn, 0);
+    struct session *session = NULL;
+    LIST_FOREACH (node, &pool->lent) {
+        if (LIST_ITEM(node, struct session, node)->conn == conn)
+            session = LIST_ITEM(node, struct session, node);
+    }
+    ASSERT(session);
+    list_remove(&session->node);
+    if (pg_conn_is_clean(conn) && !pool->is_ending) {
+        push_idle(session);
         return;
     }
-    struct session *session = mem_alloc_zero(sizeof *session);
-    session->pool = pool;
-    session->conn = conn;
-    list_init(&session->opening_node);
-    push_idle(session);
+    pg_conn_close(conn);
+    free_session(session);
+    if (!pool->is_ending)
+        loop_timer_set(&pool->turn, 0);
 }

@@ -30,7 +30,8 @@ struct pool_def {
 
 struct pool *pool_new(const struct pool_def *def);
 
-/* Who waits is told; lent sessions are closed when they come back. NULL is accepted. */
+/* Who waits is told; the queries of lent sessions fail, and who lent them gives them back. NULL is
+ * accepted. */
 void pool_free(struct pool *pool);
 
 /* Opens the kept sessions; `changed` tells the first success or failure, and later changes. */
