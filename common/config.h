@@ -21,8 +21,7 @@
 
 /* How the API gets at shape logs. */
 enum config_api_storage {
-    CONFIG_API_STORAGE_AUTO, /* shared when it sees the collector's ID file, else remote */
-    CONFIG_API_STORAGE_SHARED,
+    CONFIG_API_STORAGE_AUTO, /* from files when it sees the collector's ID file, else remote */
     CONFIG_API_STORAGE_REMOTE,
 };
 

@@ -55,7 +55,7 @@ config_allowed(const struct config_row *row, char allowed[CONFIG_ALLOWED_SIZE])
         snprintf(allowed, CONFIG_ALLOWED_SIZE, "error, warning, info or debug");
         return;
     case CONFIG_IS_API_STORAGE:
-        snprintf(allowed, CONFIG_ALLOWED_SIZE, "auto, shared or remote");
+        snprintf(allowed, CONFIG_ALLOWED_SIZE, "auto or remote");
         return;
     case CONFIG_IS_REQUEST_LIMITS:
         snprintf(allowed, CONFIG_ALLOWED_SIZE,

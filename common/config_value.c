@@ -151,7 +151,6 @@ config_parse_api_storage(const char *text, enum config_api_storage *value_out)
 {
     static const char *const names[] = {
         [CONFIG_API_STORAGE_AUTO] = "auto",
-        [CONFIG_API_STORAGE_SHARED] = "shared",
         [CONFIG_API_STORAGE_REMOTE] = "remote",
     };
     for (size_t i = 0; i < COUNT_OF(names); i++) {

@@ -69,7 +69,7 @@ log_reader_open(const struct log_reader_options *options, struct log_reader **re
 {
     struct log_reader *reader = mem_alloc_zero(sizeof *reader);
     reader->options = *options;
-    reader->storage_dir = mem_dup_str(options->storage_dir);
+    reader->storage_dir = options->storage_dir != NULL ? mem_dup_str(options->storage_dir) : NULL;
     reader->mem = arena_new(REPLY_ARENA_MAX);
     reader->kept = chunk_cache_new(KEPT_BYTES_MAX, KEPT_COUNT_MAX);
     reader->flights = map_new();
@@ -136,7 +136,7 @@ open_reference(struct log_reader *reader, const struct shape_range *reply)
     char path[PATH_MAX];
     bool is_inside =
         memmem(reply->path.bytes, reply->path.size, "..", 2) == NULL && reply->path.bytes[0] != '/';
-    if (!is_inside || !has_id(reader, reply->storage_id)) {
+    if (!is_inside || reader->storage_dir == NULL || !has_id(reader, reply->storage_id)) {
         reader->not_shared_until = loop_now_ms(reader->options.loop) + SHARED_RETRY_MS;
         return NULL;
     }
@@ -307,7 +307,8 @@ ask(struct flight *flight)
         .from_start = flight->from.is_start,
         .lsn = flight->from.is_start ? 0 : flight->from.offset.lsn,
         .op = flight->from.is_start ? 0 : flight->from.offset.op,
-        .wants_bytes = flight->wants_bytes || now_ms < reader->not_shared_until,
+        .wants_bytes =
+            flight->wants_bytes || reader->storage_dir == NULL || now_ms < reader->not_shared_until,
         .deadline_ms = left_ms,
     };
     struct envelope envelope = reader->options.from;

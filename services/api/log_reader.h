@@ -21,9 +21,10 @@ struct log_read;
 
 struct log_reader_options {
     struct loop *loop;
-    const char *shape_url;   /* the collector's address on the bus */
-    const char *storage_dir; /* where its files are, if that is the folder it has */
-    struct envelope from;    /* us */
+    const char *shape_url; /* the collector's address on the bus */
+    const char
+        *storage_dir;     /* where its files are, if that is the folder it has; NULL: elsewhere */
+    struct envelope from; /* us */
 };
 
 struct log_position {

@@ -172,9 +172,10 @@ static bool
 open_all(struct api *api, struct err *err)
 {
     const struct config *config = api->config;
+    bool is_remote = config->api_storage == CONFIG_API_STORAGE_REMOTE;
     struct log_reader_options reader = {.loop = api->loop,
                                         .shape_url = config->bus_shape,
-                                        .storage_dir = config->storage_dir,
+                                        .storage_dir = is_remote ? NULL : config->storage_dir,
                                         .from = service_envelope(api->service, PROTO_shape_read)};
     return config_require_access(config, err) &&
            bus_client_open(api->loop, config->bus_shape, &api->bus, err) &&

@@ -168,7 +168,7 @@ a_wrong_value_is_named_with_what_is_allowed(void **state)
                         "ELECTRIC_MAX_CONCURRENT_REQUESTS is \"{\"initial\":0}\" but must be JSON "
                         "like {\"initial\":300,\"existing\":10000}, each from 1 to 1000000");
     assert_string_equal(refused("SHAPEWIRE_API_STORAGE=none"),
-                        "SHAPEWIRE_API_STORAGE is \"none\" but must be auto, shared or remote");
+                        "SHAPEWIRE_API_STORAGE is \"none\" but must be auto or remote");
     assert_string_equal(refused("ELECTRIC_CACHE_MAX_AGE=-1"),
                         "ELECTRIC_CACHE_MAX_AGE is \"-1\" but must be a number of seconds from 0 "
                         "to 31536000");
