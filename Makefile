@@ -68,12 +68,12 @@ build: $(BINS) $(PROBES) ## every service; the default
 
 run: ## install what is missing, build, run the engine (DATABASE_URL, or a Postgres of its own)
 	tools/install-deps build $(if $(DATABASE_URL),,run)
-	$(MAKE) build
+	$(MAKE) -j$$(nproc) build
 	tools/run-dev
 
 test: ## install what is missing, then every test against a real Postgres (PG=14|16|17|18: from npm)
 	tools/install-deps build test
-	$(MAKE) build $(UNIT)
+	$(MAKE) -j$$(nproc) build $(UNIT)
 	PG=$(PG) tools/run-tests $(UNIT)
 
 unit: $(UNIT) ## unit tests and simulations, under 30 seconds
@@ -87,7 +87,7 @@ tsan: ## the unit tests under ThreadSanitizer
 
 bench: ## figures of the whole engine, each beside a limit measured in the same run
 	tools/install-deps build test bench
-	$(MAKE) build $(BENCH)
+	$(MAKE) -j$$(nproc) build $(BENCH)
 	/usr/bin/python3 tests/bench/run.py
 
 FUZZ_SECONDS ?= 20
