@@ -75,6 +75,7 @@ def test_the_probes_have_three_meanings(engine):
 @pytest.mark.parametrize("service", ["shape-log-collector", "api", "connection"])
 def test_a_silent_service_is_killed_and_nobody_else(engine, service):
     before = engine.wait_all()
+    time.sleep(2)  # it has answered once: before its first word it has longer, to load
     engine.kill(service, signal.SIGSTOP)
     began = time.monotonic()
     after = restarted(engine, service, before, 20)
