@@ -9,19 +9,12 @@
 /* A cancelled query that says nothing for so long: the session counts as lost. */
 #define CANCEL_GRACE_MS 5000u
 
-/*
- * What TLS has decrypted and libpq not yet read makes no socket readable. A TLS record holds 16 KB,
- * libpq reads at least 8 KB at a time: three rounds without a row have read it all.
- */
-#define TLS_ROUNDS 3
+/* What TLS has decrypted and libpq not yet read makes no socket readable. A record holds 16 KB,
+ * libpq reads at least 8 KB at a time: three rounds without a row have read it all. */
+#define TLS_ROUNDS  3
+#define READ_ROUNDS 32 /* libpq takes 16 KB at a time: what has piled up is given in one go */
 
-enum mode {
-    CONNECTING,
-    IDLE,
-    QUERY,
-    COPY,
-    LOST,
-};
+enum mode { CONNECTING, IDLE, QUERY, COPY, LOST };
 
 struct pg_conn {
     struct loop *loop;
@@ -333,6 +326,7 @@ static void
 read_more(struct pg_conn *conn)
 {
     int idle_rounds = PQsslInUse(conn->pg) ? TLS_ROUNDS : 1;
+    int rounds = READ_ROUNDS;
     size_t given = 0;
     while (idle_rounds > 0 && !conn->is_closed && !conn->is_paused && conn->mode != LOST) {
         if (!PQconsumeInput(conn->pg)) {
@@ -341,9 +335,13 @@ read_more(struct pg_conn *conn)
         }
         size_t rows = read_buffered(conn);
         given += rows;
-        idle_rounds -= rows == 0 || !PQsslInUse(conn->pg);
+        idle_rounds -= rows == 0;
         if (conn->mode == IDLE)
             (void)PQisBusy(conn->pg); /* parses: a notice may have come */
+        if (--rounds == 0) {
+            loop_timer_set(&conn->resume, 0); /* TLS may hold what makes no socket readable */
+            break;
+        }
     }
     if (given > 0 && !conn->is_closed && conn->mode == COPY && conn->copy.drained)
         conn->copy.drained(conn->copy.ctx);
