@@ -317,7 +317,8 @@ def test_delete(client, module_engine, module_database, table):  # [41]
     gone = http.request("DELETE", "/v1/shape", {"table": table})
     assert (gone.status, gone.body) == (202, b"")
     assert gone.headers["cache-control"] == "no-cache"
-    assert answer().status == 409
+    parked = answer()
+    assert parked.status == 409 and "electric-handle" not in parked.headers  # [26]
     again = http.request("DELETE", "/v1/shape", {"table": table})
     assert (again.status, again.json()) == (404, {"message": "No existing shape found"})
     blank = http.request("DELETE", "/v1/shape")

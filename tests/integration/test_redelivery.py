@@ -63,6 +63,10 @@ def test_redelivery_to_a_shape_without_a_log(database, engine):
         for n in range(10):
             database.run("INSERT INTO t VALUES (%s, 'x', 0)", (100 * round_ + n + 10,))
         clients.append((engine.client("t", columns=columns, retry=True).sync(), columns))
+        # Before that a crash drops it.
+        engine.wait_log(f"shape_complete.*{clients[-1][0].handle}")
+        for n in range(10):
+            database.run("INSERT INTO t VALUES (%s, 'y', 0)", (100 * round_ + n + 30,))
         crash(engine, "shape-log-collector")
         database.run("UPDATE t SET v = 'u' || v WHERE id = 1")
         assert_equal(clients[-1][0], database, "t", columns=columns)

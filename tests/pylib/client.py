@@ -46,9 +46,8 @@ class Http:
         self.connection.request(method, target, body=body, headers=headers or {})
         answer = self.connection.getresponse()
         data = answer.read()
-        names = {}
-        for name, value in answer.getheaders():
-            names[name.lower()] = value
+        names = {name.lower(): value.encode("latin-1").decode("utf-8")
+                 for name, value in answer.getheaders()}
         if answer.will_close:
             self.close()
         return Response(answer.status, names, data)

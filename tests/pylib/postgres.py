@@ -99,6 +99,7 @@ class Cluster:
         self.log = self.root / "postgres.log"
         self.server = None
         self.databases = 0
+        self.life = 0  # how often it was started
         if self.owner:
             os.chown(self.root, *self.owner)
         self._run("initdb", "-D", self.data, "-U", USER, "-A", "trust", "-E", "UTF8",
@@ -139,6 +140,7 @@ class Cluster:
 
     def start(self):
         assert self.server is None
+        self.life += 1
         with open(self.log, "ab") as log:
             self.server = subprocess.Popen(
                 [f"{self.bin_dir}/postgres", "-D", str(self.data), "-p", str(self.port),
@@ -218,6 +220,7 @@ class Database:
         self.name = name
         self.stream = name  # a stream id of its own: slot names are the cluster's
         self._session = None
+        self._session_life = 0
 
     @property
     def url(self):
@@ -236,8 +239,9 @@ class Database:
 
     def session(self):
         """The test's main connection, in autocommit; made anew after a restart."""
-        if self._session is None or self._session.closed:
+        if self._session is None or self._session_life != self.cluster.life:
             self._session = self.connect(application_name="test")
+            self._session_life = self.cluster.life
         return self._session
 
     def run(self, sql, args=None):
