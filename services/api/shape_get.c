@@ -17,7 +17,7 @@
 /* How long a request waits for a shape or a chunk before it gets 503 (http-api [34]). */
 #define DEADLINE_MS 5000u
 
-/* A client that was told of no new handle finds it itself: not worth a long wait. */
+/* A client that is told of no new handle finds it itself: not worth a long wait. */
 #define ROTATED_DEADLINE_MS 2000u
 
 /* A shape that is gone each time it is read is in trouble. */
@@ -268,7 +268,7 @@ on_definition(void *ctx, const struct definition_answer *answer)
     struct get *get = ctx;
     bool is_ok = answer->result == DEFINITION_OK;
     if (get->is_rotated) {
-        if (answer->result == DEFINITION_INVALID && !get->was_parked) {
+        if (answer->result == DEFINITION_INVALID) {
             answer_invalid(get, answer->field, answer->error);
         } else {
             answer_refetch(get, is_ok ? answer->known.handle : (struct view){0});
@@ -307,7 +307,10 @@ ask_definition(struct get *get, uint32_t deadline_ms)
     definitions_ask(get->api->definitions, &query, deadline_ms, &get->opening, on_definition, get);
 }
 
-/* The shape that was read is no more. Who came with its handle gets 409, the others another try. */
+/*
+ * The shape that was read is no more. Who came with its handle gets 409, with the new one if it did
+ * not wait (http-api [26]); the others get another try.
+ */
 static void
 on_shape_gone(struct get *get)
 {
@@ -315,6 +318,10 @@ on_shape_gone(struct get *get)
     log_reader_forget(get->api->reader, view_str(get->handle));
     live_leave(get->api->live, &get->wait);
     get->is_rotated = get->asked == SHAPE_OFFSET_AT;
+    if (get->is_rotated && get->was_parked) {
+        answer_refetch(get, (struct view){0}); /* it asks itself: nothing is made for it */
+        return;
+    }
     if (++get->tries >= TRIES_MAX) {
         answer_unavailable(get, view_str("The shape is changing, please retry"), 1, true);
         return;

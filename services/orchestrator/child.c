@@ -75,7 +75,7 @@ write_record(void *ctx, pid_t pid, struct err *err)
     record_path(place, path);
     int size = snprintf(text, sizeof text, "%ld %llu\n", (long)pid,
                         (unsigned long long)process_start_ticks(pid));
-    return fs_replace(path, (const uint8_t *)text, (size_t)size, err);
+    return fs_replace_unsynced(path, (const uint8_t *)text, (size_t)size, err);
 }
 
 bool

@@ -307,7 +307,7 @@ storage_dir_write_claim(struct storage_dir *dir, const char *claim, struct err *
     ASSERT(strlen(claim) < STORAGE_CLAIM_SIZE);
     char path[STORAGE_FILE_MAX];
     storage_dir_file(dir, "CLAIM", path);
-    return fs_replace(path, (const uint8_t *)claim, strlen(claim), err);
+    return fs_replace_unsynced(path, (const uint8_t *)claim, strlen(claim), err);
 }
 
 bool

@@ -4,6 +4,7 @@ import json
 import pytest
 
 from pylib.client import assert_equal
+from pylib.wait import until
 
 TYPES = """
     CREATE TYPE g_mood AS ENUM ('sad', 'ok');
@@ -212,6 +213,9 @@ def test_partitioned(module_engine, module_database):
     module_database.run("CREATE TABLE parts_as PARTITION OF parts FOR VALUES IN ('as');"
                         "INSERT INTO parts VALUES (8, 'as', 'new leaf')")
     assert_equal(root, module_database, "parts")
+    # It gets its whole old rows into the stream, like the others, as soon as it was seen.
+    until("REPLICA IDENTITY FULL of the new partition", lambda: module_database.value(
+        "SELECT relreplident = 'f' FROM pg_class WHERE relname = 'parts_as'"), 5)
     module_database.run("UPDATE parts_as SET v = 'again'")
     assert_equal(root, module_database, "parts")
     assert root.refetches == 0
