@@ -56,6 +56,12 @@ apply_unseen(struct apply *apply)
     return apply->unseen;
 }
 
+uint32_t
+apply_xid(const struct apply *apply)
+{
+    return apply->txn.commit_lsn == 0 ? 0 : apply->txn.xid;
+}
+
 bool
 apply_is_inside(const struct apply *apply)
 {

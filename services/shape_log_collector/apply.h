@@ -22,6 +22,9 @@ void apply_start_stream(struct apply *apply);
 
 bool apply_is_inside(const struct apply *apply);
 
+/* The id of the transaction that is under way; 0: none is. */
+uint32_t apply_xid(const struct apply *apply);
+
 /*
  * *inspect_out: nothing was done, this relation must be known first (apply_set_ancestors()); else
  * 0. *end_lsn_out: a transaction ended, and ends there; else 0. Errors: ERR_PROTOCOL, ERR_LIMIT.

@@ -9,7 +9,7 @@
 #include "services/shape_log_collector/apply.h"
 #include "services/shape_log_collector/log_store.h"
 
-#define RETRY_INSPECT_MS 500
+#define RETRY_INSPECT_MS 50
 #define RETRY_WRITE_MS   1000
 
 /* Frames between two looks at how much is buffered. */
@@ -97,6 +97,12 @@ uint64_t
 ingest_received_lsn(const struct ingest *ingest)
 {
     return ingest->written_lsn;
+}
+
+uint32_t
+ingest_xid(const struct ingest *ingest)
+{
+    return apply_xid(ingest->apply);
 }
 
 struct unseen *

@@ -79,4 +79,7 @@ void ingest_restore(struct ingest *ingest, struct shape_feed *feed);
 
 struct unseen *ingest_unseen(struct ingest *ingest);
 
+/* The id of the transaction that is being taken in; 0: none is. */
+uint32_t ingest_xid(const struct ingest *ingest);
+
 #endif

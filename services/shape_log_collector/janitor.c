@@ -6,11 +6,15 @@
 #include "common/mem.h"
 #include "services/shape_log_collector/db_client.h"
 #include "services/shape_log_collector/ingest.h"
+#include "services/shape_log_collector/publishing.h"
 #include "services/shape_log_collector/registry.h"
 #include "services/shape_log_collector/relation_cache.h"
 
 #define UNSEEN_PERIOD_MS 1000
-#define ASK_TIMEOUT_MS   5000
+/* How long a relation may wait for its transaction to become visible. */
+#define INSPECT_PATIENCE_MS 2000
+
+#define ASK_TIMEOUT_MS 5000
 
 struct janitor {
     struct collector *collector;
@@ -22,6 +26,7 @@ struct janitor {
     uint32_t table;    /* being asked for */
     struct db_call *inspect_call;
     uint32_t inspect_oid;
+    uint64_t inspect_until_ms; /* loop time */
 };
 
 /* ---- ids not yet seen */
@@ -206,19 +211,62 @@ on_inspected(void *ctx, const void *reply, const struct err *failed)
          i++) {
         ancestors[count++] = (uint32_t)relation->ancestors[i].oid;
     }
+    if (is_known) {
+        janitor->inspect_until_ms = 0;
+    }
     ingest_inspected(janitor->collector->ingest, janitor->inspect_oid, is_known, ancestors, count);
+    for (size_t i = 0; i < count; i++) {
+        publishing_refresh(janitor->collector->publishing, ancestors[i]);
+    }
+}
+
+/*
+ * Whether a question that is asked now sees what the transaction made that is being taken in: it
+ * may have created the relation, or attached it, and a commit is streamed before it is visible.
+ * With synchronous replication that can last: the others must not wait for ever.
+ */
+static bool
+sees_transaction(const struct janitor *janitor, const struct db_marks *marks)
+{
+    uint64_t *xip = mem_alloc((marks->xip_count + 1) * sizeof *xip);
+    for (size_t i = 0; i < marks->xip_count; i++) {
+        xip[i] = marks->xip[i].xid;
+    }
+    struct marks seen = {marks->xmin, marks->xmax, marks->xip_count, xip};
+    uint32_t xid = ingest_xid(janitor->collector->ingest);
+    bool sees = xid == 0 || marks_see(&seen, xid);
+    marks_free(&seen);
+    return sees || loop_now_ms(janitor->collector->loop) >= janitor->inspect_until_ms;
+}
+
+static void
+on_inspect_visible(void *ctx, const void *reply, const struct err *failed)
+{
+    struct janitor *janitor = ctx;
+    const struct db_marks *marks = reply;
+    struct db_inspect message = {.oid = janitor->inspect_oid};
+    janitor->inspect_call = NULL;
+    if (failed != NULL || !view_is(marks->result, "ok") || !sees_transaction(janitor, marks)) {
+        ingest_inspected(janitor->collector->ingest, janitor->inspect_oid, false, NULL, 0);
+        return;
+    }
+    janitor->inspect_call = db_ask(janitor->collector->db, PROTO_db_inspect, &message,
+                                   PROTO_db_relation, ASK_TIMEOUT_MS, on_inspected, janitor);
 }
 
 void
 janitor_inspect(struct janitor *janitor, uint32_t oid)
 {
-    struct db_inspect message = {.oid = oid};
+    struct db_visible message = {0};
     if (janitor->inspect_call != NULL) {
         db_cancel(janitor->inspect_call); /* of a stream that is gone */
     }
+    if (janitor->inspect_oid != oid || janitor->inspect_until_ms == 0) {
+        janitor->inspect_until_ms = loop_now_ms(janitor->collector->loop) + INSPECT_PATIENCE_MS;
+    }
     janitor->inspect_oid = oid;
-    janitor->inspect_call = db_ask(janitor->collector->db, PROTO_db_inspect, &message,
-                                   PROTO_db_relation, ASK_TIMEOUT_MS, on_inspected, janitor);
+    janitor->inspect_call = db_ask(janitor->collector->db, PROTO_db_visible, &message,
+                                   PROTO_db_marks, ASK_TIMEOUT_MS, on_inspect_visible, janitor);
 }
 
 struct janitor *

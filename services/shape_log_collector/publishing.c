@@ -270,6 +270,15 @@ publishing_want(struct publishing *publishing, uint32_t oid, struct publishing_w
 }
 
 void
+publishing_refresh(struct publishing *publishing, uint32_t oid)
+{
+    struct table *table = find(publishing, oid);
+    if (table != NULL && table->shape_count > 0 && table->state == TABLE_IDLE) {
+        ask(table);
+    }
+}
+
+void
 publishing_forget(struct publishing_waiter *waiter)
 {
     if (waiter->node.next != NULL) {

@@ -49,6 +49,9 @@ struct publishing_waiter {
 /* Asks for the table, which is retained. `fn` is called once, never from inside. */
 void publishing_want(struct publishing *publishing, uint32_t oid, struct publishing_waiter *waiter);
 
+/* The table has a partition more, which wants what the others have. Harmless for other tables. */
+void publishing_refresh(struct publishing *publishing, uint32_t oid);
+
 /* No longer wants to know; a waiter that was answered is left alone. */
 void publishing_forget(struct publishing_waiter *waiter);
 

@@ -46,6 +46,7 @@ def test_twenty_rounds_under_load(database, make_engine):
     clients = {table: engine.client(table, retry=True, keep_log=False).start() for table in TABLES}
     for client in clients.values():
         until("the first sync", lambda: client.up_to_date, 30)
+    engine.wait_complete(*clients.values())
     handles = {table: client.handle for table, client in clients.items()}
     load.start(seconds=600, clients=4)
     between = 0
@@ -92,7 +93,9 @@ def test_twenty_rounds_under_load(database, make_engine):
 def test_all_services_at_once(database, make_engine):
     load = Pgbench(database).init(scale=1, audit=False)
     engine = make_engine(database).start()
-    client = engine.client("pgbench_accounts", retry=True, keep_log=False).sync().start()
+    client = engine.client("pgbench_accounts", retry=True, keep_log=False).sync()
+    engine.wait_complete(client)
+    client.start()
     load.start(seconds=60, clients=4)
     for _ in range(2):
         time.sleep(1)

@@ -22,6 +22,7 @@ def test_kill_right_after_changes(database, engine, service):
     database.run(CREATE)
     client = engine.client("t", retry=True).sync()
     handle = client.handle
+    engine.wait_complete(client)
     for round_ in range(5):
         for n in range(20):
             database.run("INSERT INTO t VALUES (%s, 'x', 0)", (100 * round_ + n + 10,))
@@ -42,6 +43,7 @@ def test_kill_right_after_changes(database, engine, service):
 def test_kill_inside_a_transaction(database, engine, service):
     database.run(CREATE)
     client = engine.client("t", retry=True, keep_log=False).sync()
+    engine.wait_complete(client)
     for round_ in range(3):
         low = 10**6 * (round_ + 1)
         database.run(f"INSERT INTO t SELECT g, 'long', 0"
@@ -64,7 +66,7 @@ def test_redelivery_to_a_shape_without_a_log(database, engine):
             database.run("INSERT INTO t VALUES (%s, 'x', 0)", (100 * round_ + n + 10,))
         clients.append((engine.client("t", columns=columns, retry=True).sync(), columns))
         # Before that a crash drops it.
-        engine.wait_log(f"shape_complete.*{clients[-1][0].handle}")
+        engine.wait_complete(clients[-1][0])
         for n in range(10):
             database.run("INSERT INTO t VALUES (%s, 'y', 0)", (100 * round_ + n + 30,))
         crash(engine, "shape-log-collector")
@@ -84,6 +86,7 @@ def test_redelivery_of_old_schemas(database, engine):  # design 4.7
     database.run("ALTER TABLE t ADD COLUMN w int DEFAULT 3")
     database.run("INSERT INTO t VALUES (3, 'after', 0, 1)")
     client = engine.client("t", retry=True).sync()
+    engine.wait_complete(client, keep)
     crash(engine, "shape-log-collector")
     database.run("INSERT INTO t VALUES (4, 'later', 0, 1)")
     assert_equal(client, database, "t")

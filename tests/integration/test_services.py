@@ -60,6 +60,7 @@ def test_signals_reach_everybody(database, make_engine, number):
 def test_each_is_restarted_alone(database, engine, service):
     database.run(CREATE)
     client = engine.client("t", retry=True).sync()
+    engine.wait_complete(client)
     before = engine.wait_all()
     engine.kill(service)
     after = until("its restart", lambda: (p := engine._complete()) and

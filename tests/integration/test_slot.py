@@ -127,6 +127,7 @@ def test_confirmed_never_passes_what_is_durable(database, held):
     database.run(CREATE)
     engine.start()
     client = engine.client("t").sync()
+    engine.wait_complete(client)
     until("an acknowledged start", lambda: (database.confirmed() or 0) > 0)
     with hold:
         time.sleep(1.5)  # a checkpoint that is under way may still end
@@ -150,6 +151,7 @@ def test_killed_while_syncs_are_held(database, held):
     database.run(CREATE)
     engine.start()
     client = engine.client("t", retry=True).sync()
+    engine.wait_complete(client)
     with hold:
         time.sleep(1.2)
         database.run("INSERT INTO t SELECT g, 'held' FROM generate_series(1, 500) g")
@@ -192,6 +194,7 @@ def test_slow_disk_does_not_stop_reads(database, held):
     database.run("INSERT INTO t VALUES (1, 'x')")
     engine.start()
     client = engine.client("t").sync()
+    engine.wait_complete(client)
     with hold:
         time.sleep(1)
         for _ in range(30):

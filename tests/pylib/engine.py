@@ -206,6 +206,11 @@ class Engine:
     def tail(self, lines=80):
         return "\n".join(self.log().splitlines()[-lines:])
 
+    def wait_complete(self, *clients):
+        """Waits until these clients' shapes are durable: before that a crash may drop them."""
+        for client in clients:
+            self.wait_log(f"event=shape_complete handle={client.handle} ", 30)
+
     def wait_log(self, pattern, seconds=10, after=0):
         """Waits for a line that the expression matches; returns the match."""
         regex = re.compile(pattern, re.IGNORECASE)
