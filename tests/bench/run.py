@@ -225,7 +225,7 @@ def first_sync(engine, database, nginx, options):
 
 
 def waiting(engine, database, _nginx, options):
-    """One write to N clients that wait: from before the INSERT to the last answer."""
+    """One write to N clients that wait: from its commit to the last answer."""
     database.run("CREATE TABLE hot (id serial PRIMARY KEY, v text)")
     client = engine.client("hot").sync()
     for count in options.clients:
@@ -237,7 +237,7 @@ def one_crowd(engine, database, client, count):
     idle_kb = process.pss_kb(engine.pid("api"))
     crowd = Helper("bench_wait", engine.port, count)
     crowd.expect("open")
-    ours, size = [], 0
+    ours, commits, size = [], [], 0
     for round_ in range(5):
         query = client.query(live=True)
         crowd.tell("/v1/shape?" + "&".join(f"{k}={v}" for k, v in query.items()))
@@ -248,15 +248,18 @@ def one_crowd(engine, database, client, count):
         cpu = Cpu(engine)
         began = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         database.run("INSERT INTO hot (v) VALUES (%s)", ("x" * 100,))
+        committed = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         done = crowd.expect("done")
         assert done["ok"] == count, f"{done} of {count}"
-        ours.append((done["last"] - began) / 1e6)
+        ours.append((done["last"] - committed) / 1e6)
+        commits.append((committed - began) / 1e6)
         size = int(done["bytes"] / count)
         client.sync()
         spent = cpu.total()
     crowd.close()
     limit = epoll_limit(count, size)
     ratio = show_pair(f"waiting_{count}", statistics.median(ours), limit, "ms")
+    show(f"waiting_{count}_commit", float(statistics.median(commits)), "ms")
     show(f"waiting_{count}_cpu", spent / count * 1e6, "us/delivery")
     if count >= 1000:
         aim(f"{count} waiting clients <= 2 x epoll: {ratio:.2f}", ratio <= 2)
@@ -370,6 +373,42 @@ def recvlogical(database, end):
     return took
 
 
+def many_shapes(engine, database, _nginx, options):
+    """The same with a shape for each of 1,000 tenants, created one by one, and one row of a random
+    tenant in each change: its cost must not depend on how many others there are."""
+    tenants, transactions, rows = 1000, options.transactions, 100
+    database.run("CREATE TABLE tenant (id int PRIMARY KEY, tenant_id int, a text, b int);"
+                 f"INSERT INTO tenant SELECT g, g % {tenants}, md5(g::text), 0"
+                 " FROM generate_series(1, 10000) g;"
+                 "CREATE TABLE finish (id int PRIMARY KEY, b int);"
+                 "INSERT INTO finish VALUES (1, 0)")
+    began = time.monotonic()
+    clients = [engine.client("tenant", where=f"tenant_id = {n}").sync() for n in range(tenants)]
+    show("many_shapes_create", (time.monotonic() - began) / tenants * 1000, "ms/shape")
+    for client in clients:
+        client.close()
+    finish = engine.client("finish").sync()
+    database.run("SELECT pg_create_logical_replication_slot('bench_limit', 'pgoutput')")
+    engine.kill("connection", signal.SIGSTOP)
+    database.run(f"DO $$ BEGIN FOR n IN 1..{transactions} LOOP UPDATE tenant SET b = n"
+                 f" WHERE id BETWEEN n * {rows} % 10000 + 1 AND n * {rows} % 10000 + {rows};"
+                 " COMMIT; END LOOP; END $$")
+    database.run("UPDATE finish SET b = 1")
+    end = database.value("SELECT pg_current_wal_flush_lsn()::text")
+    total = transactions * rows
+    cpu = Cpu(engine)
+    began = time.monotonic()
+    engine.kill("connection", signal.SIGCONT)
+    drain(finish, 1)
+    took = time.monotonic() - began
+    spent = cpu.spent()
+    finish.close()
+    show_pair("many_shapes", total / took, total / recvlogical(database, end), "rows/s",
+              is_rate=True)
+    for service, seconds in sorted(spent.items()):
+        show(f"many_shapes_cpu_{service}", seconds / total * 1e6, "us/row")
+
+
 def memory(engine, _database, _nginx, _options):
     """What all our processes hold after all of this."""
     total = 0
@@ -381,8 +420,8 @@ def memory(engine, _database, _nginx, _options):
     show("pss_all", total / 1024, "MB")
 
 
-FIGURES = {"first_sync": first_sync, "waiting": waiting, "small": small, "throughput": throughput,
-           "memory": memory}
+FIGURES = {"first_sync": first_sync, "waiting": waiting, "small": small,
+           "throughput": throughput, "many_shapes": many_shapes, "memory": memory}
 
 
 def main():
