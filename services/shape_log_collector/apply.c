@@ -5,27 +5,11 @@
 #include "common/core/pgoutput.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "services/shape_log_collector/apply_internal.h"
 #include "services/shape_log_collector/streamed.h"
 
 /* Decoded rows and values computed by where clauses, of one change. */
 #define CHANGE_ARENA_MAX (512u << 20)
-
-struct open_txn {
-    uint64_t commit_lsn; /* 0: none is open */
-    uint32_t xid;
-    struct buf tables; /* oids (u32) that it touched, each once */
-    struct list feeds; /* that have items of it, or hold some */
-};
-
-struct apply {
-    struct ingest_options options;
-    struct streamed *relations;
-    struct open_txn txn;
-    struct unseen *unseen;
-    uint64_t change_number;
-    struct arena *mem;     /* of the message in hand */
-    struct buf candidates; /* struct shape_feed * each */
-};
 
 struct apply *
 apply_new(const struct ingest_options *options)
@@ -70,8 +54,8 @@ apply_is_inside(const struct apply *apply)
 
 /* ---- the end of a shape, and of a transaction */
 
-static void
-end_shape(struct apply *apply, struct shape_feed *feed, const char *reason)
+void
+apply_end_shape(struct apply *apply, struct shape_feed *feed, const char *reason)
 {
     if (!feed->has_ended) {
         feed->has_ended = true;
@@ -89,6 +73,13 @@ close_txn(struct apply *apply)
     buf_clear(&apply->txn.tables);
 }
 
+static void
+forget_decision(void *ctx, struct shape_feed *feed)
+{
+    (void)ctx;
+    gate_on_hello(&feed->gate);
+}
+
 void
 apply_start_stream(struct apply *apply)
 {
@@ -99,11 +90,13 @@ apply_start_stream(struct apply *apply)
         if (!feed->has_ended && feed->gate.state == GATE_OPEN &&
             !shape_log_abort(feed->log, &err)) {
             log_error("event=log_abort_failed error=\"%s\"", err.msg);
-            end_shape(apply, feed, "its log could not be cut");
+            apply_end_shape(apply, feed, "its log could not be cut");
         }
     }
     close_txn(apply);
     streamed_forget(apply->relations);
+    /* What was taken comes again, and is in the logs by now. */
+    routing_each(apply->options.routing, forget_decision, NULL);
 }
 
 /* ---- relations */
@@ -135,6 +128,7 @@ on_begin(struct apply *apply, const struct pgoutput_begin *begin, struct err *er
         return err_set(err, ERR_PROTOCOL, "a transaction begins inside of another");
     }
     apply->txn.commit_lsn = begin->final_lsn;
+    apply->txn.number++;
     apply->txn.xid = begin->xid;
     return true;
 }
@@ -199,7 +193,7 @@ decide(struct apply *apply, struct shape_feed *feed)
     }
     if (!shape_log_open(feed->log, &err)) {
         log_error("event=log_open_failed error=\"%s\"", err.msg);
-        end_shape(apply, feed, "its log could not be opened");
+        apply_end_shape(apply, feed, "its log could not be opened");
         return GATE_SKIP;
     }
     struct gate_txn txn = {
@@ -226,7 +220,7 @@ end_by_change(struct apply *apply, struct shape_feed *feed, const char *reason)
         held_end_shape(&feed->held, reason);
         return;
     case GATE_TAKE:
-        end_shape(apply, feed, reason);
+        apply_end_shape(apply, feed, reason);
         return;
     }
 }
@@ -356,6 +350,32 @@ collect_candidate(void *ctx, struct index_member *member)
     }
 }
 
+struct fitting {
+    struct apply *apply;
+    const struct change *change;
+    bool all_fit;
+};
+
+static void
+check_fit(void *ctx, struct shape_feed *feed)
+{
+    struct fitting *fitting = ctx;
+    if (!fits_relation(fitting->apply, feed, fitting->change)) {
+        fitting->all_fit = false;
+    }
+}
+
+/* A clause over a column that is no longer there finds nothing: its shape must end all the same. */
+static void
+check_layout(struct apply *apply, struct routed_layout *layout, const struct change *change)
+{
+    if (layout->is_unfit) {
+        struct fitting fitting = {apply, change, true};
+        routed_layout_each(layout, check_fit, &fitting);
+        layout->is_unfit = !fitting.all_fit;
+    }
+}
+
 /* Candidates first, then each: applying may end a shape, which changes the index. */
 static void
 apply_to_layout(struct apply *apply, struct routed_layout *layout,
@@ -365,6 +385,7 @@ apply_to_layout(struct apply *apply, struct routed_layout *layout,
     buf_clear(&apply->candidates);
     apply->change_number++;
     routed_layout_map(layout, &change->relation->relation, change->relation->version);
+    check_layout(apply, layout, change);
     if (change->has_old) {
         struct where_row row = {layout->old_row, count, apply->mem};
         routed_layout_fill(layout, &rows->old_row, NULL, layout->old_row);
@@ -386,8 +407,8 @@ apply_to_layout(struct apply *apply, struct routed_layout *layout,
 static uint64_t
 next_op(const struct apply *apply, struct routed_table *table)
 {
-    if (table->txn_lsn != apply->txn.commit_lsn) {
-        table->txn_lsn = apply->txn.commit_lsn;
+    if (table->txn_number != apply->txn.number) {
+        table->txn_number = apply->txn.number;
         table->next_op = 0;
     }
     uint64_t op = table->next_op;
@@ -529,60 +550,4 @@ apply_message(struct apply *apply, struct view message, uint32_t *inspect_out,
         return true;
     }
     return true;
-}
-
-/* ---- joining */
-
-void
-apply_join(struct apply *apply, struct shape_feed *feed)
-{
-    held_clear(&feed->held);
-    gate_join(&feed->gate, apply->unseen, feed->def->table.oid, apply->txn.commit_lsn,
-              apply->txn.xid);
-    routing_add(apply->options.routing, feed);
-}
-
-/* Moves one held transaction into the log; the one that is still open stays open there. */
-static void
-take_held(struct apply *apply, struct shape_feed *feed, const struct held_txn *txn,
-          size_t first_item)
-{
-    for (size_t i = first_item; i < txn->item_end; i++) {
-        struct log_offset offset;
-        struct view item = held_item_at(&feed->held, i, &offset);
-        buf_append_view(shape_log_items(feed->log), item);
-        shape_log_added(feed->log, offset);
-    }
-    if (txn->is_committed && txn->item_end > first_item) {
-        item_mark_last(shape_log_items(feed->log));
-        shape_log_commit(feed->log, txn->commit_lsn);
-    } else if (txn->item_end > first_item && list_is_empty(&feed->txn_node)) {
-        list_push_back(&apply->txn.feeds, &feed->txn_node);
-    }
-}
-
-void
-apply_open(struct apply *apply, struct shape_feed *feed, const struct marks *marks, uint64_t lsn)
-{
-    struct err err;
-    if (!shape_log_open(feed->log, &err)) {
-        log_error("event=log_open_failed error=\"%s\"", err.msg);
-        end_shape(apply, feed, "its log could not be opened");
-        return;
-    }
-    list_remove(&feed->txn_node);
-    gate_open(&feed->gate, marks, lsn);
-    size_t first_item = 0;
-    const struct held_txn *txn;
-    for (size_t i = 0; (txn = held_txn_at(&feed->held, i)) != NULL; i++) {
-        if (gate_decide_held(&feed->gate, txn->commit_lsn, txn->xid) == GATE_TAKE) {
-            if (txn->end_reason != NULL) {
-                end_shape(apply, feed, txn->end_reason);
-                break;
-            }
-            take_held(apply, feed, txn, first_item);
-        }
-        first_item = txn->item_end;
-    }
-    held_clear(&feed->held);
 }

@@ -161,20 +161,66 @@ collect(void *ctx, struct index_member *member)
     buf_append(&each->feeds, &feed, sizeof feed);
 }
 
+static void
+call_each(struct each *each)
+{
+    for (size_t i = 0; i < each->feeds.size; i += sizeof(struct shape_feed *)) {
+        struct shape_feed *feed;
+        memcpy(&feed, each->feeds.bytes + i, sizeof(struct shape_feed *));
+        each->fn(each->ctx, feed);
+    }
+    buf_free(&each->feeds);
+}
+
+static void
+collect_table(struct routed_table *table, struct each *each)
+{
+    LIST_FOREACH (node, &table->layouts) {
+        shape_index_each(LIST_ITEM(node, struct routed_layout, node)->index, collect, each);
+    }
+}
+
 void
 routing_each_of_table(struct routed_table *table, void (*fn)(void *ctx, struct shape_feed *feed),
                       void *ctx)
 {
     struct each each = {.fn = fn, .ctx = ctx};
-    LIST_FOREACH (node, &table->layouts) {
-        shape_index_each(LIST_ITEM(node, struct routed_layout, node)->index, collect, &each);
+    collect_table(table, &each);
+    call_each(&each);
+}
+
+void
+routing_each(struct routing *routing, void (*fn)(void *ctx, struct shape_feed *feed), void *ctx)
+{
+    struct each each = {.fn = fn, .ctx = ctx};
+    size_t pos = 0;
+    for (struct routed_table *table; (table = map_next(routing->tables, &pos, NULL)) != NULL;) {
+        collect_table(table, &each);
     }
-    for (size_t i = 0; i < each.feeds.size; i += sizeof(struct shape_feed *)) {
-        struct shape_feed *feed;
-        memcpy(&feed, each.feeds.bytes + i, sizeof(struct shape_feed *));
-        fn(ctx, feed);
+    call_each(&each);
+}
+
+void
+routed_layout_each(struct routed_layout *layout, void (*fn)(void *ctx, struct shape_feed *feed),
+                   void *ctx)
+{
+    struct each each = {.fn = fn, .ctx = ctx};
+    shape_index_each(layout->index, collect, &each);
+    call_each(&each);
+}
+
+/* Position of a column in the stream's rows, or -1. */
+static int16_t
+position_of(const struct column *column, const struct pgoutput_relation *relation, bool *fits)
+{
+    for (size_t i = 0; i < relation->column_count; i++) {
+        if (view_equal(relation->columns[i].name, column->name)) {
+            *fits = *fits && relation->columns[i].type_oid == column->type_oid;
+            return (int16_t)i;
+        }
     }
-    buf_free(&each.feeds);
+    *fits = *fits && column->is_generated; /* those need not be in the stream */
+    return -1;
 }
 
 void
@@ -184,15 +230,12 @@ routed_layout_map(struct routed_layout *layout, const struct pgoutput_relation *
     if (layout->mapped_version == version) {
         return;
     }
+    bool fits = true;
     layout->mapped_version = version;
     for (size_t i = 0; i < layout->columns->column_count; i++) {
-        layout->map[i] = -1;
-        for (size_t k = 0; k < relation->column_count; k++) {
-            if (view_equal(relation->columns[k].name, layout->columns->columns[i].name)) {
-                layout->map[i] = (int16_t)k;
-            }
-        }
+        layout->map[i] = position_of(&layout->columns->columns[i], relation, &fits);
     }
+    layout->is_unfit = !fits;
 }
 
 void

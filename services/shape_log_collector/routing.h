@@ -52,13 +52,14 @@ struct routed_layout {
     struct where_field *new_row;
     uint64_t mapped_version; /* the relation version that `map` is for */
     int16_t *map;            /* place -> position in the stream's rows, or -1 */
+    bool is_unfit; /* that relation lacks columns of the layout: the index may miss shapes by it */
 };
 
 struct routed_table {
     uint32_t oid;
     struct list layouts;
-    uint64_t txn_lsn; /* the transaction that next_op counts in */
-    uint64_t next_op; /* 2 for each change of the table in it (engine §0) */
+    uint64_t txn_number; /* the delivery of a transaction that next_op counts in */
+    uint64_t next_op;    /* 2 for each change of the table in it (engine §0) */
 };
 
 struct routing *routing_new(void);
@@ -78,9 +79,15 @@ size_t routing_count(const struct routing *routing);
 void routing_each_of_table(struct routed_table *table,
                            void (*fn)(void *ctx, struct shape_feed *feed), void *ctx);
 
+/* The same for each feed there is. */
+void routing_each(struct routing *routing, void (*fn)(void *ctx, struct shape_feed *feed),
+                  void *ctx);
+
 /* Where the layout's columns stand in the rows of this version of the relation. */
 void routed_layout_map(struct routed_layout *layout, const struct pgoutput_relation *relation,
                        uint64_t version);
+void routed_layout_each(struct routed_layout *layout,
+                        void (*fn)(void *ctx, struct shape_feed *feed), void *ctx);
 
 /* A row of the stream as the layout's fields; `old_row` stands in for TOASTed values left alone. */
 void routed_layout_fill(const struct routed_layout *layout, const struct pgoutput_tuple *tuple,
