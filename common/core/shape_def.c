@@ -223,12 +223,13 @@ select_columns(struct shape_def *def, const struct shape_wish *wish, const char 
     return !has_generated(def, def->selected, def->selected_count, "columns", true, err);
 }
 
-static void
-keep_where(struct shape_def *def, struct expr *expr)
+/* The definition outlives what the client sent: its tree is read back from bytes of its own. */
+static bool
+keep_where(struct shape_def *def, const struct expr *expr, struct err *err)
 {
     struct buf bytes = {0};
     if (expr->kind == EXPR_CONST && !expr->value.is_null && expr->value.boolean) {
-        return; /* WHERE true is no WHERE */
+        return true; /* WHERE true is no WHERE */
     }
     where_sql(expr, &def->scope, &bytes);
     def->where_sql = copy_view(buf_view(&bytes), def->mem);
@@ -236,7 +237,7 @@ keep_where(struct shape_def *def, struct expr *expr)
     where_encode(expr, &bytes);
     def->where_code = copy_view(buf_view(&bytes), def->mem);
     buf_free(&bytes);
-    def->where = expr;
+    return where_decode(def->where_code, &def->scope, def->mem, &def->where, err);
 }
 
 /* A generated column is not in the stream: what depends on it cannot be evaluated there. */
@@ -254,25 +255,30 @@ look_for_generated(void *ctx, uint32_t place)
 }
 
 static bool
-check_where(struct shape_def *def, const struct shape_wish *wish, struct err *err)
+check_generated(const struct shape_def *def, const struct expr *expr, struct err *err)
 {
-    struct expr *expr;
-    def->scope.params = wish->params;
-    def->scope.param_count = wish->param_count;
-    bool ok = where_check_tree(wish->where, &def->scope, def->mem, &expr, err);
-    def->scope.params = NULL;
-    def->scope.param_count = 0;
-    if (!ok) {
-        return false;
-    }
     struct generated_search search = {.def = def};
     expr_each_column(expr, look_for_generated, &search);
     if (search.found != NULL) {
         return err_set(err, ERR_INVALID, "generated column %.*s cannot be used in a where clause",
                        (int)search.found->name.size, (const char *)search.found->name.bytes);
     }
-    keep_where(def, expr);
     return true;
+}
+
+static bool
+check_where(struct shape_def *def, const struct shape_wish *wish, struct err *err)
+{
+    struct expr *expr;
+    struct arena *tmp = arena_new(DEF_ARENA_MAX);
+    def->scope.params = wish->params;
+    def->scope.param_count = wish->param_count;
+    bool ok = where_check_tree(wish->where, &def->scope, tmp, &expr, err);
+    def->scope.params = NULL;
+    def->scope.param_count = 0;
+    ok = ok && check_generated(def, expr, err) && keep_where(def, expr, err);
+    arena_free(tmp);
+    return ok;
 }
 
 static struct relation
