@@ -470,6 +470,28 @@ creation_cancel(struct creation *creation)
 }
 
 static void
+on_recorded(void *ctx)
+{
+    struct creation *creation = ctx;
+    struct shape *shape = creation->shape;
+    creation->is_waiting = false;
+    if (creation->state == CREATION_CANCELLED) {
+        free_now(creation);
+        return;
+    }
+    log_info("event=shape_complete handle=%s bytes=%llu", shape->handle,
+             (unsigned long long)snapshot_size(&shape->snapshot));
+    shape->state = SHAPE_COMPLETE;
+    snapshot_complete(&shape->snapshot);
+    shape_ref(shape); /* given back by free_now() */
+    loop_timer_clear(&creation->timer);
+    shape_ref(shape);
+    free_now(creation);
+    shape_server_progressed(shape->collector->shapes, shape);
+    shape_unref(shape);
+}
+
+static void
 record(struct creation *creation)
 {
     struct shape *shape = creation->shape;
@@ -487,15 +509,10 @@ record(struct creation *creation)
         .chunk_count = shape->snapshot.chunk_count,
     };
     catalogue_put_shape(creation->collector->catalogue, &row);
-    catalogue_commit(creation->collector->catalogue, NULL, NULL);
+    creation->is_waiting = true;
+    catalogue_commit(creation->collector->catalogue, on_recorded, creation);
     buf_free(&definition);
     buf_free(&marks);
-    log_info("event=shape_complete handle=%s bytes=%llu", shape->handle,
-             (unsigned long long)snapshot_size(&shape->snapshot));
-    shape->state = SHAPE_COMPLETE;
-    shape_ref(shape); /* given back by free_now() */
-    loop_timer_clear(&creation->timer);
-    free_now(creation);
 }
 
 static void

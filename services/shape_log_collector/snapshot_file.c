@@ -22,7 +22,6 @@ struct snapshot_writer {
     uint32_t chunk_count;
     uint32_t chunk_room;
     bool has_end_item;
-    bool is_complete;
 };
 
 bool
@@ -114,8 +113,19 @@ snapshot_writer_finish(struct snapshot_writer *writer, struct view end_item, str
         err->kind = ERR_IO;
         return false;
     }
-    writer->is_complete = true;
     return true;
+}
+
+static void
+set_chunks(struct snapshot *snapshot, const uint64_t *chunk_ends, uint32_t chunk_count)
+{
+    snapshot->chunk_count = chunk_count;
+    if (chunk_count == 1) {
+        snapshot->end = chunk_ends[0];
+        return;
+    }
+    snapshot->ends = mem_alloc(chunk_count * sizeof *snapshot->ends);
+    memcpy(snapshot->ends, chunk_ends, chunk_count * sizeof *snapshot->ends);
 }
 
 void
@@ -123,9 +133,14 @@ snapshot_publish(struct snapshot *snapshot, const struct snapshot_writer *writer
 {
     if (writer->chunk_count > snapshot->chunk_count) {
         snapshot_fini(snapshot);
-        snapshot_init(snapshot, writer->ends, writer->chunk_count);
+        set_chunks(snapshot, writer->ends, writer->chunk_count);
     }
-    snapshot->is_complete = writer->is_complete;
+}
+
+void
+snapshot_complete(struct snapshot *snapshot)
+{
+    snapshot->is_complete = true;
 }
 
 void
@@ -143,13 +158,8 @@ void
 snapshot_init(struct snapshot *snapshot, const uint64_t *chunk_ends, uint32_t chunk_count)
 {
     ASSERT(chunk_count > 0);
-    *snapshot = (struct snapshot){.chunk_count = chunk_count, .is_complete = true};
-    if (chunk_count == 1) {
-        snapshot->end = chunk_ends[0];
-        return;
-    }
-    snapshot->ends = mem_alloc(chunk_count * sizeof *snapshot->ends);
-    memcpy(snapshot->ends, chunk_ends, chunk_count * sizeof *snapshot->ends);
+    *snapshot = (struct snapshot){.is_complete = true};
+    set_chunks(snapshot, chunk_ends, chunk_count);
 }
 
 const uint64_t *
@@ -181,8 +191,8 @@ shape_range_find(const struct snapshot *snapshot, struct shape_log *log, struct 
     bool is_in_snapshot =
         from.is_start || (from.offset.lsn == 0 && from.offset.op != OFFSET_OP_INF);
     if (!is_in_snapshot) {
-        bool is_early = !snapshot->is_complete && from.offset.lsn == 0;
-        return is_early ? SHAPE_RANGE_PENDING : shape_log_range(log, from.offset, range_out, err);
+        return snapshot->is_complete ? shape_log_range(log, from.offset, range_out, err)
+                                     : SHAPE_RANGE_PENDING;
     }
     uint64_t chunk = from.is_start ? 0 : from.offset.op + 1; /* never wraps: inf is not in there */
     if (chunk >= snapshot->chunk_count) {

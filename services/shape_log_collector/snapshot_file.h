@@ -21,7 +21,7 @@ struct storage_dir;
 /* What can be read. 24 bytes for the many that have one chunk. */
 struct snapshot {
     uint32_t chunk_count; /* complete ones */
-    bool is_complete;     /* no more chunks follow */
+    bool is_complete;     /* no more chunks follow, and the log may be read */
     union {
         uint64_t end;   /* one chunk: where it ends */
         uint64_t *ends; /* more: where each ends */
@@ -54,6 +54,12 @@ NODISCARD bool snapshot_writer_finish(struct snapshot_writer *writer, struct vie
 
 /* Takes over into *snapshot what the writer has completed. On the loop, while no worker has it. */
 void snapshot_publish(struct snapshot *snapshot, const struct snapshot_writer *writer);
+
+/*
+ * From here on the log may be read. Only once the catalogue names the shape: who was told that he
+ * is up to date keeps his shape through a crash.
+ */
+void snapshot_complete(struct snapshot *snapshot);
 
 /* Closes the file. NULL is accepted. */
 void snapshot_writer_close(struct snapshot_writer *writer);
