@@ -131,7 +131,7 @@ parse_host(struct view text, struct arena *mem, struct conn_url *url, struct err
         return err_set(err, ERR_INVALID, "invalid host");
     if (!percent_decode(host, "host", mem, &url->host, err))
         return false;
-    if (url->host[0] == 0)
+    if (!url->host || url->host[0] == 0)
         return err_set(err, ERR_INVALID, "missing host");
     if (strlen(url->host) > HOST_SIZE_MAX)
         return err_set(err, ERR_LIMIT, "the host is longer than %d bytes", HOST_SIZE_MAX);
@@ -272,8 +272,9 @@ repeat_host(const char *host, const char *addresses, struct arena *mem)
     ASSERT(count <= ADDRESSES_MAX);
     char *text = arena_alloc(mem, count * (size + 1), 1);
     for (size_t i = 0; i < count; i++) {
-        memcpy(text + i * (size + 1), host, size);
-        text[i * (size + 1) + size] = i + 1 < count ? ',' : 0;
+        memcpy(text + i * (size + 1), host, size + 1);
+        if (i + 1 < count)
+            text[i * (size + 1) + size] = ',';
     }
     return text;
 }

@@ -64,8 +64,8 @@ text_in(struct arena *mem, const char *text)
 {
     size_t size = text ? strlen(text) : 0;
     char *copy = arena_alloc(mem, size + 1, 1);
-    if (size > 0)
-        memcpy(copy, text, size);
+    if (text)
+        memcpy(copy, text, size + 1);
     return view_of(copy, size);
 }
 
