@@ -217,3 +217,17 @@ def test_connections_are_named_and_few(database, engine):
                              "shapewire stream"]
     assert sum(len(sessions(database, n)) for n in ("admin", "lock", "snapshot", "stream")) <= 6
     assert os.path.exists(f"/proc/{engine.pid('connection')}")
+
+
+def test_the_last_transaction_comes_again(database, engine):
+    """A stream that ends right after a commit: redelivery changes nothing, ops included."""
+    database.run(CREATE)
+    client = engine.client("t", retry=True).sync()
+    for n in range(5):
+        database.run("UPDATE t SET v = %s", (f"again {n}",))
+        database.run("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots"
+                     " WHERE slot_name = %s", (database.slot,))
+        assert_equal(client, database, "t", seconds=30)
+    assert client.changes == 500
+    assert client.refetches == 0
+    client.close()
