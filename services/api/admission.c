@@ -70,26 +70,30 @@ is_served(struct api *api, struct api_request *request, const struct shape_query
     return field == NULL;
 }
 
-/* http-api [43] */
-static bool
-is_admitted(struct api *api, struct api_request *request)
+void
+admission_refuse(struct api *api, struct api_request *request, enum admission_limit limit)
 {
-    uint32_t limit = api->config->max_concurrent_requests.existing;
+    bool is_initial = limit == ADMISSION_INITIAL;
+    uint32_t count = is_initial ? api->config->max_concurrent_requests.initial
+                                : api->config->max_concurrent_requests.existing;
     struct buf body = {0};
-    if (api->request_count < limit) {
-        return true;
-    }
     buf_printf(&body,
-               "{\"code\":\"concurrent_request_limit_exceeded\",\"message\":\"Concurrent existing "
+               "{\"code\":\"concurrent_request_limit_exceeded\",\"message\":\"Concurrent %s "
                "request limit exceeded (limit: %u), please retry\"}",
-               limit);
+               is_initial ? "initial" : "existing", count);
     reply_send_error(api, request, 503, buf_view(&body), 6 + (unsigned)(clock_mono_us() % 5), true);
     buf_free(&body);
-    return false;
 }
 
 bool
 admission_check(struct api *api, struct api_request *request, const struct shape_query *query)
 {
-    return is_served(api, request, query) && is_admitted(api, request);
+    if (!is_served(api, request, query)) {
+        return false;
+    }
+    if (api->request_count >= api->config->max_concurrent_requests.existing) {
+        admission_refuse(api, request, ADMISSION_EXISTING);
+        return false;
+    }
+    return true;
 }

@@ -9,6 +9,15 @@
 #include "common/core/shape_request.h"
 #include "services/api/api.h"
 
+/* Of ELECTRIC_MAX_CONCURRENT_REQUESTS (http-api [43]). */
+enum admission_limit {
+    ADMISSION_INITIAL, /* requests that need a new snapshot */
+    ADMISSION_EXISTING,
+};
+
+/* Answers 503. */
+void admission_refuse(struct api *api, struct api_request *request, enum admission_limit limit);
+
 /* False: the request got its answer. */
 bool admission_check(struct api *api, struct api_request *request, const struct shape_query *query);
 

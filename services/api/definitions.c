@@ -4,6 +4,7 @@
 
 #include "common/blob.h"
 #include "common/bus.h"
+#include "common/config.h"
 #include "common/log.h"
 #include "common/map.h"
 #include "common/mem.h"
@@ -194,8 +195,10 @@ take_opened(struct opening *opening, const struct shape_opened *opened)
     }
     bool is_invalid = view_is(opened->result, "invalid");
     bool is_failed = view_is(opened->result, "failed");
+    bool is_absent = view_is(opened->result, "absent");
     answer.result = is_invalid  ? DEFINITION_INVALID
                     : is_failed ? DEFINITION_FAILED
+                    : is_absent ? DEFINITION_REFUSED
                                 : DEFINITION_UNAVAILABLE;
     opening_end(opening, &answer);
 }
@@ -269,6 +272,8 @@ begin_opening(struct definitions *self, const struct shape_query *query, uint32_
     list_init(&opening->waits);
     (void)map_put(self->openings, query->definition, opening);
     message.deadline_ms = deadline_ms;
+    message.only_existing =
+        map_count(self->openings) > self->api->config->max_concurrent_requests.initial;
     proto_encode(&envelope, &message, &bytes);
     opening->call = bus_ask(self->api->bus, &bytes, deadline_ms + GRACE_MS, on_reply, opening);
     buf_free(&bytes);
@@ -295,12 +300,6 @@ definitions_cancel(struct definition_wait *wait)
         list_remove(&wait->node);
         wait->fn = NULL;
     }
-}
-
-size_t
-definitions_asked(const struct definitions *self)
-{
-    return map_count(self->openings);
 }
 
 void

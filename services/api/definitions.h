@@ -29,6 +29,7 @@ enum definition_result {
     DEFINITION_INVALID,     /* 400: `error` under `field` */
     DEFINITION_UNAVAILABLE, /* 503 */
     DEFINITION_FAILED,      /* 500 */
+    DEFINITION_REFUSED,     /* 503: too many shapes are being made already (http-api [43]) */
 };
 
 struct definition_answer {
@@ -56,14 +57,14 @@ struct definitions *definitions_new(struct api *api);
 bool definitions_find(struct definitions *definitions, const struct shape_query *query,
                       struct definition_known *known_out);
 
-/* Asks the collector; `fn` is called exactly once, later, unless the wait is cancelled. */
+/*
+ * Asks the collector; `fn` is called exactly once, later, unless the wait is cancelled. While as
+ * many questions are under way as requests may need a new snapshot, nothing new is made.
+ */
 void definitions_ask(struct definitions *definitions, const struct shape_query *query,
                      uint32_t deadline_ms, struct definition_wait *wait, definition_fn fn,
                      void *ctx);
 void definitions_cancel(struct definition_wait *wait);
-
-/* How many questions are under way. */
-size_t definitions_asked(const struct definitions *definitions);
 
 /* The shape is gone. */
 void definitions_forget(struct definitions *definitions, struct view handle);

@@ -295,6 +295,11 @@ on_definition(void *ctx, const struct definition_answer *answer)
     case DEFINITION_FAILED:
         answer_failed(get, answer->error);
         return;
+    case DEFINITION_REFUSED: {
+        struct api *api = get->api;
+        admission_refuse(api, get_end(get), ADMISSION_INITIAL);
+        return;
+    }
     }
     BUG("an unknown result of a definition");
 }
