@@ -67,6 +67,9 @@ struct loop_job {
 };
 void loop_post(struct loop *loop, struct loop_job *job);
 
+/* Runs what is posted by now, outside of loop_run(): for the end of a process. */
+void loop_run_posted(struct loop *loop);
+
 /* `fn` is called on the loop's thread for this signal. To be asked before any thread is started:
  * threads inherit that it is blocked. At most eight. Errors: ERR_IO. */
 NODISCARD bool loop_signal(struct loop *loop, int signal_number,

@@ -29,12 +29,15 @@ struct worker_pool {
     /* any thread, under lock */
     pthread_mutex_t lock;
     pthread_cond_t work; /* a lane is ready, or the pool ends */
+    pthread_cond_t idle; /* unfinished has become 0 */
+    size_t unfinished;   /* submitted and not posted back */
     struct list ready;
     bool is_ending;
 
     /* loop thread */
     bool is_ended; /* the threads are gone; the memory goes with the last lane */
     size_t lane_count;
+    size_t undone; /* submitted and done() not called yet */
     pthread_t threads[];
 };
 
@@ -43,6 +46,7 @@ static void
 come_back(struct loop_job *job)
 {
     struct worker_task *task = LIST_ITEM(job, struct worker_task, job);
+    task->lane->pool->undone--;
     task->done(task);
 }
 
@@ -75,6 +79,10 @@ give_back_locked(struct worker_pool *pool, struct worker_lane *lane, struct work
         pthread_cond_signal(&pool->work);
     }
     loop_post(pool->loop, &task->job);
+    pool->unfinished--;
+    if (pool->unfinished == 0) {
+        pthread_cond_signal(&pool->idle);
+    }
 }
 
 static void *
@@ -120,6 +128,7 @@ worker_pool_new(struct loop *loop, unsigned threads, struct worker_pool **pool_o
     list_init(&pool->ready);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
+    pthread_cond_init(&pool->idle, NULL);
     int rc = start_threads(pool, threads);
     if (rc != 0) {
         worker_pool_free(pool);
@@ -133,9 +142,29 @@ static void
 free_when_unused(struct worker_pool *pool)
 {
     if (pool->is_ended && pool->lane_count == 0) {
+        pthread_cond_destroy(&pool->idle);
         pthread_cond_destroy(&pool->work);
         pthread_mutex_destroy(&pool->lock);
         mem_free(pool);
+    }
+}
+
+static void
+wait_until_idle(struct worker_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    while (pool->unfinished > 0) {
+        pthread_cond_wait(&pool->idle, &pool->lock);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void
+worker_pool_settle(struct worker_pool *pool)
+{
+    while (pool->undone > 0) {
+        wait_until_idle(pool); /* so all that is undone is posted */
+        loop_run_posted(pool->loop);
     }
 }
 
@@ -145,6 +174,7 @@ worker_pool_free(struct worker_pool *pool)
     if (pool == NULL) {
         return;
     }
+    worker_pool_settle(pool);
     pthread_mutex_lock(&pool->lock);
     pool->is_ending = true;
     pthread_cond_broadcast(&pool->work);
@@ -185,11 +215,13 @@ void
 worker_submit(struct worker_lane *lane, struct worker_task *task)
 {
     struct worker_pool *pool = lane->pool;
+    pool->undone++;
     task->job.run = come_back;
     task->next = NULL;
     task->lane = lane;
     pthread_mutex_lock(&pool->lock);
     ASSERT(!pool->is_ending);
+    pool->unfinished++;
     bool was_empty = lane->first == NULL;
     if (was_empty) {
         lane->first = task;

@@ -24,12 +24,19 @@ struct worker_task {
 NODISCARD bool worker_pool_new(struct loop *loop, unsigned threads, struct worker_pool **pool_out,
                                struct err *err);
 
-/* Waits for what is running; what was not begun is begun and finished too. */
+/*
+ * Blocks until nothing is queued or runs and every done() was called, also of what those submit;
+ * other jobs that were posted to the loop run as well. For the end of a process, before what the
+ * tasks belong to is freed.
+ */
+void worker_pool_settle(struct worker_pool *pool);
+
+/* Settles, then ends the threads. Its memory goes with the last lane. NULL is accepted. */
 void worker_pool_free(struct worker_pool *pool);
 
 struct worker_lane *worker_lane_new(struct worker_pool *pool);
 
-/* Nothing may be queued in it. */
+/* Nothing may be queued in it, nor be on its way back. */
 void worker_lane_free(struct worker_lane *lane);
 
 void worker_submit(struct worker_lane *lane, struct worker_task *task);

@@ -473,11 +473,33 @@ drain(void *state)
 }
 
 static void
+cancel_creation(void *ctx, struct shape *shape)
+{
+    (void)ctx;
+    if (shape->creation != NULL) {
+        creation_cancel(shape->creation);
+    }
+}
+
+/* What is with a worker comes back before anything that it belongs to is freed. */
+static void
+settle(struct collector *collector)
+{
+    if (collector->registry != NULL) {
+        registry_each(collector->registry, cancel_creation, NULL);
+    }
+    if (collector->pool != NULL) {
+        worker_pool_settle(collector->pool);
+    }
+}
+
+static void
 fini(void *state)
 {
     struct process *process = state;
     struct collector *collector = &process->collector;
     loop_timer_clear(&process->ownership);
+    settle(collector);
     shape_server_close(collector->shapes);
     registry_free(collector->registry);
     janitor_free(collector->janitor);
