@@ -53,7 +53,7 @@ LIB    := $(call objects,common/*.c common/core/*.c proto/*.c)
 TESTED := $(filter-out $(B)/common/sys.o %/main.o,$(LIB) $(call objects,services/*/*.c tests/lib/*.c))
 # What benchmarks link: the same with the real file system.
 BENCHED := $(filter-out %/main.o,$(LIB) $(call objects,services/*/*.c))
-UNIT   := $(patsubst tests/unit/%.c,$(B)/bin/%,$(wildcard tests/unit/test_*.c))
+UNIT   := $(patsubst %.c,$(B)/bin/%,$(notdir $(wildcard tests/unit/test_*.c tests/sim/test_*.c)))
 BENCH  := $(patsubst tests/bench/%.c,$(B)/bin/%,$(wildcard tests/bench/bench_*.c))
 PROBES := $(patsubst tests/probe/%.c,$(B)/bin/%,$(wildcard tests/probe/*_probe.c))
 FUZZ   := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -142,6 +142,11 @@ $(B)/libtested.a: $(TESTED)
 	$(Q)$(AR) rcs $@ $^
 
 $(B)/bin/test_%: $(B)/tests/unit/test_%.o $(B)/libtested.a
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_tests)
+
+$(B)/bin/test_sim_%: $(B)/tests/sim/test_sim_%.o $(B)/libtested.a
 	@mkdir -p $(@D)
 	@echo "  LD $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_tests)

@@ -169,6 +169,7 @@ shape_index_add(struct shape_index *index, struct index_member *member)
 {
     struct index_paths paths = {.mem = index->tmp};
     index->count++;
+    member->seen = 0; /* of an index that it was in before */
     if (member->expr != NULL && index_paths_of(member->expr, &paths)) {
         for (size_t i = 0; i < paths.count; i++) {
             add_entry(index, member, &paths.items[i]);
