@@ -59,7 +59,7 @@ check(const char *text, struct arena *mem)
 {
     struct err err;
     struct sql_node *tree;
-    struct expr *expr;
+    struct expr *expr = NULL;
     struct where_scope scope = {.columns = columns, .column_count = COLUMNS};
     if (!sql_parse_where(view_str(text), mem, &tree, &err) ||
         !where_check_tree(tree, &scope, mem, &expr, &err)) {
