@@ -20,7 +20,7 @@
 enum err_kind {
     ERR_NONE,
     ERR_IO,       /* a system call failed; retrying may help */
-    ERR_FULL,     /* no room left, or read-only: concerns every file; works again some time */
+    ERR_FULL,     /* no room, read-only, no descriptors: concerns every file, and passes */
     ERR_CORRUPT,  /* stored data is damaged; retrying never helps */
     ERR_PROTOCOL, /* a peer sent bytes we do not understand */
     ERR_LIMIT,    /* input is beyond a documented limit */

@@ -49,9 +49,10 @@ struct catalogue {
     struct buf unseen;
     struct loop_timer retry;
     struct worker_lane *lane;
-    struct list changes; /* recorded, in no batch yet */
-    struct list waiters; /* of the next batch */
-    bool is_wanted;      /* a commit was asked for since the last batch began */
+    struct list changes;    /* recorded, in no batch yet */
+    bool has_shape_changes; /* among them */
+    struct list waiters;    /* of the next batch */
+    bool is_wanted;         /* a commit was asked for since the last batch began */
     bool is_damaged;
     struct batch *batch; /* running, or waiting to be tried again */
     struct err error;    /* kind ERR_NONE: none */
@@ -140,6 +141,8 @@ take_meta(struct catalogue *catalogue, struct view key, struct db_stmt *stmt)
         meta->epoch = db_column_u64(stmt, 1);
     } else if (view_is(key, "checkpoint_lsn")) {
         meta->checkpoint_lsn = db_column_u64(stmt, 1);
+    } else if (view_is(key, "shapes_version")) {
+        meta->shapes_version = db_column_u64(stmt, 1);
     } else if (view_is(key, "last_created_us")) {
         meta->last_created_us = db_column_u64(stmt, 1);
     }
@@ -344,7 +347,18 @@ catalogue_has_changed(struct catalogue *catalogue)
         file_path(catalogue, path);
         return fs_exists(path) && open_file(catalogue, &err);
     }
-    return db_version(catalogue->db) != catalogue->loaded_version;
+    uint64_t version = db_version(catalogue->db);
+    if (version == catalogue->loaded_version) {
+        return false;
+    }
+    struct err err;
+    uint64_t epoch = catalogue->meta.epoch;
+    uint64_t shapes_version = catalogue->meta.shapes_version;
+    if (!load_meta(catalogue, &err)) {
+        return false; /* next time */
+    }
+    catalogue->loaded_version = version;
+    return catalogue->meta.epoch != epoch || catalogue->meta.shapes_version != shapes_version;
 }
 
 static void begin_batch(struct catalogue *catalogue);
@@ -368,6 +382,7 @@ void
 catalogue_put_shape(struct catalogue *catalogue, const struct catalogue_shape *shape)
 {
     catalogue_change_put_shape(&catalogue->changes, shape);
+    catalogue->has_shape_changes = true;
     catalogue_change_set_number(&catalogue->changes, "last_created_us",
                                 catalogue->meta.last_created_us);
 }
@@ -376,6 +391,7 @@ void
 catalogue_remove_shape(struct catalogue *catalogue, struct view handle)
 {
     catalogue_change_remove_shape(&catalogue->changes, handle);
+    catalogue->has_shape_changes = true;
 }
 
 void
@@ -433,6 +449,7 @@ catalogue_reset(struct catalogue *catalogue, const struct catalogue_identity *id
     catalogue->meta.epoch = now_us > epoch ? now_us : epoch;
     set_unseen(catalogue, (struct view){0});
     catalogue_change_clear(&catalogue->changes);
+    catalogue->has_shape_changes = true;
     catalogue_change_set_number(&catalogue->changes, "epoch", catalogue->meta.epoch);
     catalogue_set_identity(catalogue, identity, checkpoint_lsn);
 }
@@ -514,6 +531,11 @@ begin_batch(struct catalogue *catalogue)
     batch->catalogue = catalogue;
     batch->task.run = run_batch;
     batch->task.done = batch_done;
+    if (catalogue->has_shape_changes) {
+        catalogue->has_shape_changes = false;
+        catalogue_change_set_number(&catalogue->changes, "shapes_version",
+                                    ++catalogue->meta.shapes_version);
+    }
     take_list(&batch->changes, &catalogue->changes);
     take_list(&batch->waiters, &catalogue->waiters);
     catalogue->is_wanted = false;

@@ -41,6 +41,7 @@ struct catalogue_meta {
     struct catalogue_identity identity;
     uint64_t epoch; /* 0 only when read-only and nobody has written yet */
     uint64_t checkpoint_lsn;
+    uint64_t shapes_version;  /* grows with every commit that adds or removes shapes */
     uint64_t last_created_us; /* no handle was ever given a later time */
     struct view unseen;       /* ids not yet seen visible, as unseen_encode() gave them */
 };
@@ -84,7 +85,10 @@ NODISCARD bool catalogue_load(struct catalogue *catalogue, void *ctx,
                               void (*quiesced)(void *ctx, const struct catalogue_quiesced *table),
                               struct err *err);
 
-/* Read-only: whether there is something to load anew, because the writer has committed. */
+/*
+ * Read-only: whether there is something to load anew: the writer has added or removed shapes, or
+ * reset the store (then the meta has another epoch). Cheap when not.
+ */
 bool catalogue_has_changed(struct catalogue *catalogue);
 
 /* From now on changes may be recorded; they are written on a lane of `pool`. */

@@ -178,10 +178,7 @@ open_missing(struct open_log *open, int *fd, const char *suffix, bool make, stru
     }
     *fd = open_one(open, suffix, make);
     if (*fd < 0 && (make || errno != ENOENT)) {
-        bool is_many = errno == EMFILE || errno == ENFILE;
-        fs_fail(err, "open", "a shape's log");
-        err->kind = is_many ? ERR_FULL : err->kind; /* everybody's problem, and it passes */
-        return false;
+        return fs_fail(err, "open", "a shape's log");
     }
     if (*fd >= 0 && make && open->log_written == 0) {
         unsigned folder = storage_shape_folder(open->log->handle);

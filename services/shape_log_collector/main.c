@@ -221,10 +221,27 @@ look_as_writer(struct process *process, bool has_lock)
     }
 }
 
+/* What the writer has done to the shapes since. */
+static void
+follow_writer(struct process *process)
+{
+    struct err err;
+    struct collector *collector = &process->collector;
+    if (!catalogue_has_changed(collector->catalogue)) {
+        return;
+    }
+    if (catalogue_meta(collector->catalogue)->epoch != collector->epoch) {
+        leave_to_start_anew(process, "the storage was reset by the engine that writes it");
+    } else if (!registry_refresh(collector->registry, &err)) {
+        log_error("event=catalogue_unreadable error=\"%s\"", err.msg);
+    }
+}
+
 static void
 look_as_reader(struct process *process, bool has_lock)
 {
     struct err err;
+    follow_writer(process);
     bool is_locked = false;
     bool may_write =
         has_lock || process->claim[0] == '\0' || strcmp(process->claim, process->engine) == 0;

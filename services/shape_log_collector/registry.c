@@ -20,6 +20,7 @@ struct registry {
     struct collector *collector;
     struct map *by_handle;
     struct map *by_identity;
+    unsigned load_number;
     struct list ended; /* left to be taken apart at the end of the turn */
 };
 
@@ -108,6 +109,24 @@ give_log(struct shape *shape, bool is_new)
     shape->feed.owner = shape;
 }
 
+/* A reader leaves the publication to the writer. */
+static void
+retain(const struct shape *shape)
+{
+    const struct relation *table = &shape->def->table;
+    if (!shape->collector->is_read_only) {
+        publishing_retain(shape->collector->publishing, table->oid, table->schema, table->name);
+    }
+}
+
+static void
+release(const struct shape *shape)
+{
+    if (!shape->collector->is_read_only) {
+        publishing_release(shape->collector->publishing, shape->def->table.oid);
+    }
+}
+
 struct shape *
 registry_add(struct registry *registry, struct shape_def *def)
 {
@@ -122,11 +141,21 @@ registry_add(struct registry *registry, struct shape_def *def)
     shape->state = SHAPE_CREATING;
     give_log(shape, true);
     put(registry, shape);
-    publishing_retain(collector->publishing, def->table.oid, def->table.schema, def->table.name);
+    retain(shape);
     return shape;
 }
 
 /* ---- loading */
+
+static void
+drop_record(struct collector *collector, struct view handle, const char *reason)
+{
+    log_error("event=shape_dropped handle=\"%.*s\" reason=\"%s\"", (int)handle.size,
+              (const char *)handle.bytes, reason);
+    if (!collector->is_read_only) {
+        catalogue_remove_shape(collector->catalogue, handle);
+    }
+}
 
 static void
 load_shape(void *ctx, const struct catalogue_shape *record)
@@ -136,17 +165,18 @@ load_shape(void *ctx, const struct catalogue_shape *record)
     struct err err;
     struct shape_def *def;
     struct marks marks;
+    struct shape *known = registry_by_handle(registry, record->handle);
+    if (known != NULL) {
+        known->load_number = registry->load_number;
+        return;
+    }
     if (record->handle.size > STORAGE_HANDLE_MAX || record->chunk_count == 0 ||
         !shape_def_decode(record->definition, &def, &err)) {
-        log_error("event=shape_dropped handle=\"%.*s\" reason=\"its definition is damaged\"",
-                  (int)record->handle.size, (const char *)record->handle.bytes);
-        catalogue_remove_shape(collector->catalogue, record->handle);
+        drop_record(collector, record->handle, "its definition is damaged");
         return;
     }
     if (!marks_decode(record->marks, &marks, &err)) {
-        log_error("event=shape_dropped handle=\"%.*s\" reason=\"%s\"", (int)record->handle.size,
-                  (const char *)record->handle.bytes, err.msg);
-        catalogue_remove_shape(collector->catalogue, record->handle);
+        drop_record(collector, record->handle, err.msg);
         shape_def_free(def);
         return;
     }
@@ -154,13 +184,14 @@ load_shape(void *ctx, const struct catalogue_shape *record)
     memcpy(shape->handle, record->handle.bytes, record->handle.size);
     shape->created_us = record->created_us;
     shape->state = SHAPE_COMPLETE;
+    shape->load_number = registry->load_number;
     snapshot_init(&shape->snapshot, record->chunk_ends, record->chunk_count);
     give_log(shape, false);
     gate_restore(&shape->feed.gate, marks, record->lsn);
     ingest_restore(collector->ingest, &shape->feed);
     put(registry, shape);
     relation_cache_seed(collector->relations, &def->table);
-    publishing_retain(collector->publishing, def->table.oid, def->table.schema, def->table.name);
+    retain(shape);
 }
 
 static void
@@ -168,6 +199,13 @@ load_quiesced(void *ctx, const struct catalogue_quiesced *table)
 {
     struct registry *registry = ctx;
     publishing_set_quiesced(registry->collector->publishing, table->oid, table->name);
+}
+
+static void
+ignore_quiesced(void *ctx, const struct catalogue_quiesced *table)
+{
+    (void)ctx;
+    (void)table;
 }
 
 bool
@@ -179,6 +217,28 @@ registry_load(struct registry *registry, struct err *err)
     }
     log_info("event=shapes_loaded count=%zu ms=%llu", registry_count(registry),
              (unsigned long long)(clock_mono_ms() - start_ms));
+    return true;
+}
+
+static void
+end_unseen(void *ctx, struct shape *shape)
+{
+    struct registry *registry = ctx;
+    if (shape->load_number != registry->load_number) {
+        registry_end(shape, "the engine that writes has ended it", NULL);
+    }
+}
+
+bool
+registry_refresh(struct registry *registry, struct err *err)
+{
+    ASSERT(registry->collector->is_read_only);
+    registry->load_number++;
+    if (!catalogue_load(registry->collector->catalogue, registry, load_shape, ignore_quiesced,
+                        err)) {
+        return false;
+    }
+    registry_each(registry, end_unseen, registry);
     return true;
 }
 
@@ -207,9 +267,14 @@ registry_end(struct shape *shape, const char *reason, const struct open_failure 
              (int)shape->def->table.name.size, (const char *)shape->def->table.name.bytes, reason);
     shape->state = SHAPE_ENDED;
     shape->feed.has_ended = true;
-    catalogue_remove_shape(collector->catalogue, view_str(shape->handle));
+    if (!collector->is_read_only) {
+        catalogue_remove_shape(collector->catalogue, view_str(shape->handle));
+    }
     shape_def_identity(shape->def, &identity);
-    (void)map_remove(registry->by_identity, buf_view(&identity));
+    if (map_get(registry->by_identity, buf_view(&identity)) == shape) {
+        (void)map_remove(registry->by_identity,
+                         buf_view(&identity)); /* else a reader has a newer */
+    }
     (void)map_remove(registry->by_handle, view_str(shape->handle));
     buf_free(&identity);
     if (was_readable) {
@@ -252,11 +317,20 @@ on_forgotten(void *ctx)
 }
 
 static void
-take_apart(struct collector *collector, struct shape *shape)
+forget_files(struct collector *collector, const struct shape *shape)
 {
+    if (collector->is_read_only) {
+        return;
+    }
     struct reclaiming *reclaiming = mem_alloc_zero(sizeof *reclaiming);
     reclaiming->collector = collector;
     memcpy(reclaiming->handle, shape->handle, sizeof reclaiming->handle);
+    catalogue_commit(collector->catalogue, on_forgotten, reclaiming);
+}
+
+static void
+take_apart(struct collector *collector, struct shape *shape)
+{
     if (shape->creation != NULL) {
         creation_cancel(shape->creation);
     }
@@ -264,8 +338,8 @@ take_apart(struct collector *collector, struct shape *shape)
         ingest_leave(collector->ingest, &shape->feed);
     }
     shape_log_free(shape->log);
-    publishing_release(collector->publishing, shape->def->table.oid);
-    catalogue_commit(collector->catalogue, on_forgotten, reclaiming);
+    release(shape);
+    forget_files(collector, shape);
     shape_unref(shape);
 }
 
@@ -292,7 +366,7 @@ free_one(void *ctx, struct shape *shape)
         ingest_leave(registry->collector->ingest, &shape->feed);
     }
     shape_log_free(shape->log);
-    publishing_release(registry->collector->publishing, shape->def->table.oid);
+    release(shape);
     shape_unref(shape);
 }
 

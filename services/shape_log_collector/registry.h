@@ -40,7 +40,8 @@ struct shape {
     struct list parked;        /* shape_server.c's readers of a chunk that is being written */
     struct list waiting;       /* shape_server.c's requests that wait until it is announced */
     struct list ended_node;
-    unsigned refs; /* its own, and one for a worker that uses it */
+    unsigned load_number; /* of the load that found it in the catalogue last */
+    unsigned refs;        /* its own, and one for a worker that uses it */
 };
 
 struct registry *registry_new(struct collector *collector);
@@ -50,6 +51,9 @@ void registry_free(struct registry *registry);
 
 /* Loads all shapes and quiesced tables of the catalogue. */
 NODISCARD bool registry_load(struct registry *registry, struct err *err);
+
+/* Read-only: what the writer has added and ended since the last load. */
+NODISCARD bool registry_refresh(struct registry *registry, struct err *err);
 
 struct shape *registry_by_handle(const struct registry *registry, struct view handle);
 struct shape *registry_by_definition(const struct registry *registry, const struct shape_def *def);

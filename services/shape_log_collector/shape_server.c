@@ -104,6 +104,8 @@ reply_found(struct shape_server *server, struct shape *shape, struct bus_request
     };
     if (set_bytes(server, range, wants_bytes, &message, &bytes, &err)) {
         reply(server, request, PROTO_shape_range, &message);
+    } else if (err.kind == ERR_FULL) {
+        reply_range(server, request, "unavailable", "Too many open files");
     } else {
         log_error("event=read_failed handle=%s error=\"%s\"", shape->handle, err.msg);
         registry_end(shape, err.msg, NULL);
@@ -161,6 +163,10 @@ try_read(struct shape_server *server, struct shape *shape, struct bus_request *r
     case SHAPE_RANGE_PENDING:
         return false;
     case SHAPE_RANGE_FAILED:
+        if (err.kind == ERR_FULL) { /* no descriptors: it passes */
+            reply_range(server, request, "unavailable", "Too many open files");
+            return true;
+        }
         log_error("event=read_failed handle=%s error=\"%s\"", shape->handle, err.msg);
         registry_end(shape, err.msg, NULL);
         reply_range(server, request, "gone", "");

@@ -446,6 +446,17 @@ test_a_reader_sees_what_the_writer_commits(void **state)
     text = catalogue_fixture_load(reading);
     assert_string_equal(buf_str(&text), "/0/ 0 | 1-1 | ");
     buf_free(&text);
+    catalogue_set_checkpoint(f.catalogue, 5, view_str("ids")); /* nothing to load for that */
+    catalogue_fixture_commit(&f);
+    assert_false(catalogue_has_changed(reading));
+    assert_int_equal(catalogue_meta(reading)->checkpoint_lsn, 5);
+    catalogue_remove_shape(f.catalogue, view_str("1-1"));
+    catalogue_fixture_commit(&f);
+    assert_true(catalogue_has_changed(reading));
+    catalogue_reset(f.catalogue, &other, 500, clock_wall_us());
+    catalogue_fixture_commit(&f);
+    assert_true(catalogue_has_changed(reading));
+    assert_int_equal(catalogue_meta(reading)->epoch, catalogue_meta(f.catalogue)->epoch);
     catalogue_fixture_close(&f);
     catalogue_close(reading);
     storage_dir_close(dir);
