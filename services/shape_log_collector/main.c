@@ -32,8 +32,11 @@
 #include "services/shape_log_collector/repl_server.h"
 #include "services/shape_log_collector/shape_server.h"
 
-#define WORKERS             2
-#define DESCRIPTORS_MAX     16384u
+#define WORKERS         2
+#define DESCRIPTORS_MAX 16384u
+/* Of slot names; the stream id follows. */
+#define SLOT_PREFIX "electric_slot_"
+
 #define DESCRIPTORS_RESERVE 256u /* sockets, the catalogue, snapshot files */
 #define OWNERSHIP_PERIOD_MS 500
 
@@ -291,6 +294,22 @@ raise_descriptor_limit(void)
     return most < DESCRIPTORS_MAX ? (unsigned)most : DESCRIPTORS_MAX;
 }
 
+/* The shapes of one stream are not thrown away because somebody named another by mistake. */
+static bool
+check_stream(const struct collector *collector, struct err *err)
+{
+    const char *stored = catalogue_meta(collector->catalogue)->identity.slot;
+    size_t prefix = strlen(SLOT_PREFIX);
+    if (stored[0] == '\0' || strncmp(stored, SLOT_PREFIX, prefix) != 0 ||
+        strcmp(stored + prefix, collector->config->stream_id) == 0) {
+        return true;
+    }
+    return err_set(err, ERR_INVALID,
+                   "storage folder %s belongs to replication stream %s, not to %s: "
+                   "ELECTRIC_STORAGE_DIR or ELECTRIC_REPLICATION_STREAM_ID is wrong",
+                   collector->config->storage_dir, stored + prefix, collector->config->stream_id);
+}
+
 static bool
 open_storage(struct process *process, struct err *err)
 {
@@ -308,7 +327,8 @@ open_storage(struct process *process, struct err *err)
     if (collector->is_read_only) {
         log_info("event=storage_read_only claim=\"%s\"", process->claim);
     }
-    if (!catalogue_open(collector->dir, collector->is_read_only, &collector->catalogue, err)) {
+    if (!catalogue_open(collector->dir, collector->is_read_only, &collector->catalogue, err) ||
+        !check_stream(collector, err)) {
         return false;
     }
     collector->epoch = catalogue_meta(collector->catalogue)->epoch;
