@@ -61,6 +61,12 @@ refuse_special(struct view part, struct err *err)
 }
 
 static bool
+refuse_empty(struct err *err)
+{
+    return err_set(err, ERR_INVALID, "Invalid zero-length delimited identifier");
+}
+
+static bool
 parse_quoted(struct view part, struct arena *mem, struct view *name_out, struct err *err)
 {
     uint8_t *name = arena_alloc(mem, part.size, 1);
@@ -68,14 +74,15 @@ parse_quoted(struct view part, struct arena *mem, struct view *name_out, struct 
     for (size_t i = 1; i + 1 < part.size; i++) {
         if (part.bytes[i] == '"') {
             if (i + 2 >= part.size || part.bytes[i + 1] != '"') {
-                return refuse_special(part, err);
+                return err_set(err, ERR_INVALID, "Invalid identifier with unescaped quote: %.*s",
+                               (int)part.size - 2, (const char *)part.bytes + 1);
             }
             i++;
         }
         name[size++] = part.bytes[i];
     }
     if (size == 0) {
-        return err_set(err, ERR_INVALID, "Invalid zero-length delimited identifier");
+        return refuse_empty(err);
     }
     *name_out = (struct view){name, size};
     return check_length(*name_out, err);
@@ -97,7 +104,7 @@ parse_part(struct view part, struct arena *mem, struct view *name_out, struct er
         name[i] = b >= 'A' && b <= 'Z' ? b | 0x20 : b;
     }
     if (part.size == 0) {
-        return refuse_special(part, err);
+        return refuse_empty(err);
     }
     *name_out = (struct view){name, part.size};
     return check_length(*name_out, err);
