@@ -57,9 +57,6 @@ is_served(struct api *api, struct api_request *request, const struct shape_query
     if (query->has_subset) {
         field = "subset";
         buf_append_str(&text, "is not supported yet");
-    } else if (query->is_sse) {
-        field = "live_sse";
-        buf_append_str(&text, "is not supported yet");
     } else if (has_possible_names(query, &field, &text)) {
         field = NULL;
     }

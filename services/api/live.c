@@ -4,17 +4,17 @@
 
 #include "common/blob.h"
 #include "common/config.h"
+#include "common/core/sse.h"
+#include "common/log.h"
 #include "common/map.h"
 #include "common/mem.h"
 #include "services/api/definitions.h"
-
-#define PATIENCE_COUNT 2
 
 struct live {
     struct api *api;
     struct map *shapes; /* handle -> struct live_shape */
     /* By deadline, the next one first; those of one patience come in nearly in order. */
-    struct list deadlines[PATIENCE_COUNT];
+    struct list deadlines[LIVE_PATIENCES];
     struct loop_timer timer;
     size_t parked_count;
 };
@@ -34,7 +34,7 @@ live_new(struct api *api)
     struct live *live = mem_alloc_zero(sizeof *live);
     live->api = api;
     live->shapes = map_new();
-    for (size_t i = 0; i < PATIENCE_COUNT; i++) {
+    for (size_t i = 0; i < LIVE_PATIENCES; i++) {
         list_init(&live->deadlines[i]);
     }
     loop_timer_init(&live->timer, api->loop, on_timer, live);
@@ -73,7 +73,7 @@ static void
 set_timer(struct live *live)
 {
     uint64_t next_ms = UINT64_MAX;
-    for (size_t i = 0; i < PATIENCE_COUNT; i++) {
+    for (size_t i = 0; i < LIVE_PATIENCES; i++) {
         if (!list_is_empty(&live->deadlines[i])) {
             struct live_wait *wait =
                 LIST_ITEM(live->deadlines[i].next, struct live_wait, deadline_node);
@@ -102,19 +102,34 @@ add_deadline(struct list *deadlines, struct live_wait *wait)
     list_push_front(before, &wait->deadline_node);
 }
 
+static uint64_t
+time_of(const struct live *live, enum live_patience patience)
+{
+    uint64_t long_poll_ms = live->api->config->long_poll_ms;
+    switch (patience) {
+    case LIVE_WHOLE:
+        return long_poll_ms;
+    case LIVE_HALF:
+        return (long_poll_ms + 1) / 2;
+    case LIVE_EVENTS:
+        return LIVE_EVENTS_S * 1000u;
+    case LIVE_PATIENCES:
+        break;
+    }
+    BUG("an unknown patience");
+}
+
 bool
-live_park(struct live *live, struct live_wait *wait, struct log_offset at, bool takes_items,
+live_park(struct live *live, struct live_wait *wait, struct log_offset at, enum live_takes takes,
           uint64_t received_ms, enum live_patience patience)
 {
     ASSERT(wait->shape != NULL && !wait->is_parked);
     if (offset_compare(wait->shape->newest, at) > 0) {
         return false;
     }
-    uint64_t long_poll_ms = live->api->config->long_poll_ms;
     wait->at = at;
-    wait->takes_items = takes_items;
-    wait->deadline_ms =
-        received_ms + (patience == LIVE_HALF ? (long_poll_ms + 1) / 2 : long_poll_ms);
+    wait->takes = takes;
+    wait->deadline_ms = received_ms + time_of(live, patience);
     wait->is_parked = true;
     live->parked_count++;
     list_push_back(&wait->shape->parked, &wait->node);
@@ -165,7 +180,7 @@ on_timer(void *ctx)
 {
     struct live *live = ctx;
     uint64_t now_ms = loop_now_ms(live->api->loop);
-    for (size_t i = 0; i < PATIENCE_COUNT; i++) {
+    for (size_t i = 0; i < LIVE_PATIENCES; i++) {
         struct list *deadlines = &live->deadlines[i];
         while (!list_is_empty(deadlines)) {
             struct live_wait *wait = LIST_ITEM(deadlines->next, struct live_wait, deadline_node);
@@ -203,13 +218,23 @@ wake_all(struct live *live, struct live_shape *shape, enum live_event event)
 }
 
 static struct blob *
-body_of(struct view items, struct log_offset end)
+body_of(enum live_takes takes, struct view items, struct log_offset end)
 {
     struct buf body = {0};
-    buf_append_byte(&body, '[');
-    buf_append_view(&body, items);
-    reply_up_to_date(end.lsn, &body);
-    buf_append_byte(&body, ']');
+    struct buf last = {0};
+    reply_up_to_date(end.lsn, &last);
+    if (takes == LIVE_TAKES_BODY) {
+        buf_append_byte(&body, '[');
+        buf_append_view(&body, items);
+        buf_append_view(&body, buf_view(&last));
+        buf_append_byte(&body, ']');
+    } else {
+        buf_append_byte(&last, ',');
+        if (!sse_append_items(items, &body) || !sse_append_items(buf_view(&last), &body)) {
+            log_error("event=items_refused size=%zu", items.size);
+        }
+    }
+    buf_free(&last);
     struct blob *blob = blob_new(buf_view(&body));
     buf_free(&body);
     return blob;
@@ -220,7 +245,7 @@ live_advanced(struct live *live, struct view handle, struct log_offset from, str
               struct view items)
 {
     struct live_shape *shape = map_get(live->shapes, handle);
-    struct live_news news = {.end = to};
+    struct blob *bodies[LIVE_TAKES_COUNT] = {NULL};
     struct list taken;
     if (shape == NULL) {
         return;
@@ -235,14 +260,17 @@ live_advanced(struct live *live, struct view handle, struct log_offset from, str
         if (offset_compare(wait->at, to) >= 0) {
             list_remove(&wait->node);
             list_push_back(&shape->parked, &wait->node);
-        } else if (wait->takes_items && items.size > 0 && offset_compare(wait->at, from) == 0) {
-            news.body = news.body != NULL ? news.body : body_of(items, to);
-            wake(live, wait, LIVE_ITEMS, &news);
+        } else if (wait->takes != LIVE_TAKES_NOTHING && items.size > 0 &&
+                   offset_compare(wait->at, from) == 0) {
+            struct blob **body = &bodies[wait->takes];
+            *body = *body != NULL ? *body : body_of(wait->takes, items, to);
+            wake(live, wait, LIVE_ITEMS, &(struct live_news){*body, to});
         } else {
             wake(live, wait, LIVE_CHANGED, NULL);
         }
     }
-    blob_unref(news.body);
+    blob_unref(bodies[LIVE_TAKES_BODY]);
+    blob_unref(bodies[LIVE_TAKES_EVENTS]);
     shape_unref(live, shape);
 }
 
@@ -259,7 +287,7 @@ live_gone(struct live *live, struct view handle)
 static void
 wake_everybody(struct live *live, enum live_event event)
 {
-    for (size_t i = 0; i < PATIENCE_COUNT; i++) {
+    for (size_t i = 0; i < LIVE_PATIENCES; i++) {
         struct list taken;
         list_init(&taken);
         if (!list_is_empty(&live->deadlines[i])) {

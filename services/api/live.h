@@ -13,17 +13,28 @@
 #include "proto/offset.h"
 #include "services/api/api.h"
 
+/* How long a stream of events lives. */
+#define LIVE_EVENTS_S 60u
+
 struct live;
 struct live_shape;
 
 enum live_event {
-    LIVE_ITEMS,   /* `news` has the whole body */
+    LIVE_ITEMS,   /* `news` has them */
     LIVE_CHANGED, /* the log is longer, or may be: read again */
     LIVE_GONE,    /* the shape is */
     LIVE_TIMEOUT,
 };
 
-/* LIVE_ITEMS: the body `[…items, up-to-date]`, and the offset behind the items. */
+/* What a waiter takes of the items that come with a hint. */
+enum live_takes {
+    LIVE_TAKES_NOTHING,
+    LIVE_TAKES_BODY,   /* `[…items, up-to-date]` */
+    LIVE_TAKES_EVENTS, /* the same as server-sent events */
+    LIVE_TAKES_COUNT,
+};
+
+/* LIVE_ITEMS: what was to be taken, and the offset behind the items. */
 struct live_news {
     struct blob *body;
     struct log_offset end;
@@ -38,15 +49,17 @@ struct live_wait {
     struct list deadline_node;
     struct log_offset at;
     uint64_t deadline_ms;
-    bool takes_items;
+    enum live_takes takes;
     bool is_parked;
     live_fn fn;
     void *ctx;
 };
 
 enum live_patience {
-    LIVE_WHOLE, /* the long-poll time */
-    LIVE_HALF,  /* half of it: an offset that may not exist */
+    LIVE_WHOLE,  /* the long-poll time */
+    LIVE_HALF,   /* half of it: an offset that may not exist */
+    LIVE_EVENTS, /* a stream's life (http-api [29]) */
+    LIVE_PATIENCES,
 };
 
 struct live *live_new(struct api *api);
@@ -59,8 +72,8 @@ void live_watch(struct live *live, struct live_wait *wait, struct view handle, l
  * Waits for something behind `at`, until the request's time is over; `fn` is called once, later.
  * False, and not parked: the log is known to be longer, so read again.
  */
-bool live_park(struct live *live, struct live_wait *wait, struct log_offset at, bool takes_items,
-               uint64_t received_ms, enum live_patience patience);
+bool live_park(struct live *live, struct live_wait *wait, struct log_offset at,
+               enum live_takes takes, uint64_t received_ms, enum live_patience patience);
 
 /* The end of the log as last heard by hints; {0, 0}: nothing yet. */
 struct log_offset live_newest(const struct live_wait *wait);

@@ -91,6 +91,16 @@ reply_send_refetch(struct api *api, struct api_request *request, struct view han
 }
 
 void
+reply_begin_stream(struct api *api, struct api_request *request, const struct reply *reply)
+{
+    char id[REQUEST_ID_SIZE];
+    struct reply_client client = client_of(api, request, id);
+    struct buf head = {0};
+    reply_head(&client, reply, &head);
+    front_begin_stream(api->front, request, &head);
+}
+
+void
 reply_send_options(struct api *api, struct api_request *request)
 {
     char id[REQUEST_ID_SIZE];

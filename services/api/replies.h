@@ -27,6 +27,9 @@ void reply_send_unavailable(struct api *api, struct api_request *request, const 
 /* 409; `handle` empty: the new one is not known. */
 void reply_send_refetch(struct api *api, struct api_request *request, struct view handle);
 
+/* The head of an answer without an end. */
+void reply_begin_stream(struct api *api, struct api_request *request, const struct reply *reply);
+
 /* OPTIONS */
 void reply_send_options(struct api *api, struct api_request *request);
 

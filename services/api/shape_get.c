@@ -8,11 +8,9 @@
 #include "common/config.h"
 #include "common/mem.h"
 #include "services/api/admission.h"
-#include "services/api/definitions.h"
 #include "services/api/hints_client.h"
-#include "services/api/live.h"
-#include "services/api/log_reader.h"
 #include "services/api/replies.h"
+#include "services/api/shape_events.h"
 
 /* How long a request waits for a shape or a chunk before it gets 503 (http-api [34]). */
 #define DEADLINE_MS 5000u
@@ -26,28 +24,6 @@
 #define CURSOR_SIZE_MAX 20u
 #define OFFSET_TEXT_MAX 44u
 
-/* One request under way: what is needed of the query while it waits, which is read again if not. */
-struct get {
-    struct api *api;
-    struct api_request *request;
-    struct definition_wait opening;
-    struct log_read *read;
-    struct live_wait wait;
-    struct blob *schema;
-    struct log_offset offset; /* what is read after; not with is_start */
-    enum shape_offset_kind asked;
-    bool is_live;
-    bool is_beyond; /* its offset lies behind the log's end, so far */
-    bool is_behind; /* and the stream may yet come there */
-    bool is_rotated;
-    bool was_parked;
-    unsigned tries;
-    size_t cursor_size;
-    char cursor[CURSOR_SIZE_MAX];
-    char handle[HANDLE_SIZE_MAX];
-};
-
-static void read_log(struct get *get);
 static void on_live(void *ctx, enum live_event event, const struct live_news *news);
 
 /* ---- beginning and end */
@@ -60,13 +36,14 @@ get_free(struct get *get)
         log_read_cancel(get->read);
     }
     live_leave(get->api->live, &get->wait);
+    events_free(get->events);
     blob_unref(get->schema);
     get->api->request_count--;
     mem_free(get);
 }
 
 /* Its answer is about to go out. Gives the request, which is the front's again. */
-static struct api_request *
+struct api_request *
 get_end(struct get *get)
 {
     struct api_request *request = get->request;
@@ -89,6 +66,10 @@ static void
 answer_unavailable(struct get *get, struct view text, unsigned retry_after_s, bool is_known)
 {
     struct api *api = get->api;
+    if (get->events != NULL) {
+        events_end(get);
+        return;
+    }
     char message[1024];
     snprintf(message, sizeof message, "%.*s", (int)text.size,
              text.size > 0 ? (const char *)text.bytes : "");
@@ -99,6 +80,10 @@ static void
 answer_failed(struct get *get, struct view text)
 {
     struct api *api = get->api;
+    if (get->events != NULL) {
+        events_end(get);
+        return;
+    }
     struct buf body = {0};
     if (text.size > 0) {
         reply_message(text, &body);
@@ -107,6 +92,12 @@ answer_failed(struct get *get, struct view text)
     }
     reply_send_error(api, get_end(get), 500, buf_view(&body), 0, false);
     buf_free(&body);
+}
+
+void
+get_fail(struct get *get)
+{
+    answer_failed(get, (struct view){0});
 }
 
 static void
@@ -150,14 +141,16 @@ offset_text(const struct get *get, struct buf *out)
 }
 
 /* A 200 with the shape's headers; what differs is the caller's to set. */
-static struct reply
-ok_reply(struct get *get, struct log_offset end, struct buf *asked)
+struct reply
+get_ok_reply(struct get *get, struct log_offset end, struct buf *asked)
 {
     const struct config *config = get->api->config;
     struct reply reply = {
         .status = 200,
         .kind = REPLY_SHAPE,
         .is_live = get->is_live,
+        .is_sse = get->is_sse,
+        .sse_timeout_s = LIVE_EVENTS_S,
         .asked = get->asked == SHAPE_OFFSET_START ? REPLY_OFFSET_START : REPLY_OFFSET_OTHER,
         .handle = view_str(get->handle),
         .has_offset = true,
@@ -178,8 +171,9 @@ ok_reply(struct get *get, struct log_offset end, struct buf *asked)
     return reply;
 }
 
-static void
-send_ok(struct get *get, const struct reply *reply, const struct answer_part *parts, size_t count)
+void
+get_send_ok(struct get *get, const struct reply *reply, const struct answer_part *parts,
+            size_t count)
 {
     struct api *api = get->api;
     struct api_request *request = get->request;
@@ -196,7 +190,7 @@ answer_items(struct get *get, const struct answer_part *items, struct log_offset
 {
     struct buf asked = {0};
     struct buf tail = {0};
-    struct reply reply = ok_reply(get, end, &asked);
+    struct reply reply = get_ok_reply(get, end, &asked);
     reply.is_up_to_date = is_up_to_date;
     if (is_up_to_date) {
         reply_up_to_date(last_seen_lsn, &tail);
@@ -212,7 +206,7 @@ answer_items(struct get *get, const struct answer_part *items, struct log_offset
         count++;
     }
     parts[count++] = (struct answer_part){.blob = close, .size = close->size, .fd = -1};
-    send_ok(get, &reply, parts, count);
+    get_send_ok(get, &reply, parts, count);
     blob_unref(open);
     blob_unref(close);
     buf_free(&tail);
@@ -225,7 +219,7 @@ answer_nothing(struct get *get, struct log_offset end)
 {
     struct buf asked = {0};
     struct buf body = {0};
-    struct reply reply = ok_reply(get, end, &asked);
+    struct reply reply = get_ok_reply(get, end, &asked);
     reply.has_data = false;
     reply.is_up_to_date = true;
     reply.is_unchanged = true;
@@ -234,7 +228,7 @@ answer_nothing(struct get *get, struct log_offset end)
     reply_up_to_date(hints_client_processed(get->api->hints), &body);
     buf_append_byte(&body, ']');
     struct blob *blob = blob_new(buf_view(&body));
-    send_ok(get, &reply, &(struct answer_part){.blob = blob, .size = blob->size, .fd = -1}, 1);
+    get_send_ok(get, &reply, &(struct answer_part){.blob = blob, .size = blob->size, .fd = -1}, 1);
     blob_unref(blob);
     buf_free(&body);
     buf_free(&asked);
@@ -282,7 +276,7 @@ on_definition(void *ctx, const struct definition_answer *answer)
             return;
         }
         take_known(get, &answer->known);
-        read_log(get);
+        get_read(get);
         return;
     case DEFINITION_INVALID:
         answer_invalid(get, answer->field, answer->error);
@@ -322,6 +316,10 @@ on_shape_gone(struct get *get)
     definitions_forget(get->api->definitions, view_str(get->handle));
     log_reader_forget(get->api->reader, view_str(get->handle));
     live_leave(get->api->live, &get->wait);
+    if (get->events != NULL) {
+        events_end(get); /* the next request is told (http-api [30]) */
+        return;
+    }
     get->is_rotated = get->asked == SHAPE_OFFSET_AT;
     if (get->is_rotated && get->was_parked) {
         answer_refetch(get, (struct view){0}); /* it asks itself: nothing is made for it */
@@ -343,19 +341,18 @@ is_virtual(struct log_offset offset)
     return offset.lsn == 0 && offset.op != OFFSET_OP_INF;
 }
 
-static void
-park(struct get *get, struct log_offset at, bool takes_items, enum live_patience patience)
+void
+get_park(struct get *get, struct log_offset at, enum live_takes takes, enum live_patience patience)
 {
     get->was_parked = true;
-    if (!live_park(get->api->live, &get->wait, at, takes_items, get->request->received_ms,
-                   patience)) {
-        read_log(get);
+    if (!live_park(get->api->live, &get->wait, at, takes, get->request->received_ms, patience)) {
+        get_read(get);
     }
 }
 
 /* Nothing follows the offset. */
-static bool
-is_at_end(const struct get *get, const struct log_range *range)
+bool
+get_is_at_end(const struct get *get, const struct log_range *range)
 {
     return range->is_end && range->items.size == 0 && offset_compare(range->end, get->offset) == 0;
 }
@@ -366,14 +363,18 @@ on_items(struct get *get, const struct log_range *range)
     if (get->asked == SHAPE_OFFSET_NOW) {
         if (range->is_kept) { /* it does not say where the end is: go on behind it */
             get->offset = range->end;
-            read_log(get);
+            get_read(get);
         } else {
             answer_nothing(get, range->log_end);
         }
         return;
     }
-    if (get->is_live && is_at_end(get, range)) {
-        park(get, get->offset, true, LIVE_WHOLE);
+    if (get->is_sse) {
+        events_on_range(get, range);
+        return;
+    }
+    if (get->is_live && get_is_at_end(get, range)) {
+        get_park(get, get->offset, LIVE_TAKES_BODY, LIVE_WHOLE);
         return;
     }
     bool is_up_to_date =
@@ -393,7 +394,8 @@ on_unavailable(struct get *get, const struct log_range *range)
         struct log_offset newest = live_newest(&get->wait);
         bool is_longer = offset_compare(newest, get->offset) > 0;
         get->is_beyond = false;
-        park(get, is_longer ? newest : get->offset, false, LIVE_WHOLE);
+        get_park(get, is_longer ? newest : get->offset, LIVE_TAKES_NOTHING,
+                 get->is_sse ? LIVE_EVENTS : LIVE_WHOLE);
         return;
     }
     answer_unavailable(get, view_str(range->error != NULL ? range->error : "The log is not ready"),
@@ -418,7 +420,7 @@ on_range(void *ctx, const struct log_range *range)
     case LOG_BEYOND:
         get->is_beyond = true;
         get->is_behind = range->is_behind;
-        park(get, range->log_end, false, LIVE_HALF);
+        get_park(get, range->log_end, LIVE_TAKES_NOTHING, LIVE_HALF);
         return;
     case LOG_UNAVAILABLE:
         on_unavailable(get, range);
@@ -430,8 +432,8 @@ on_range(void *ctx, const struct log_range *range)
     BUG("an unknown result of a read");
 }
 
-static void
-read_log(struct get *get)
+void
+get_read(struct get *get)
 {
     struct api *api = get->api;
     struct log_position from = {.is_start = get->asked == SHAPE_OFFSET_START,
@@ -452,7 +454,9 @@ read_log(struct get *get)
 static void
 on_live_timeout(struct get *get)
 {
-    if (get->is_beyond && get->is_behind) {
+    if (get->is_sse && (get->events != NULL || !get->is_beyond)) {
+        events_end(get);
+    } else if (get->is_beyond && get->is_behind) {
         answer_unavailable(get, view_str("Timeout waiting for shape data to be loaded"), 5, false);
     } else if (get->is_beyond) {
         answer_invalid(get, view_str("offset"), view_str("out of bounds for this shape"));
@@ -467,17 +471,22 @@ on_live(void *ctx, enum live_event event, const struct live_news *news)
     struct get *get = ctx;
     switch (event) {
     case LIVE_ITEMS: {
+        if (get->is_sse) {
+            events_on_news(get, news);
+            return;
+        }
         struct buf asked = {0};
-        struct reply reply = ok_reply(get, news->end, &asked);
+        struct reply reply = get_ok_reply(get, news->end, &asked);
         reply.is_up_to_date = true;
-        send_ok(get, &reply,
-                &(struct answer_part){.blob = news->body, .size = news->body->size, .fd = -1}, 1);
+        get_send_ok(get, &reply,
+                    &(struct answer_part){.blob = news->body, .size = news->body->size, .fd = -1},
+                    1);
         buf_free(&asked);
         return;
     }
     case LIVE_CHANGED:
         get->is_beyond = false;
-        read_log(get);
+        get_read(get);
         return;
     case LIVE_GONE:
         on_shape_gone(get);
@@ -499,7 +508,8 @@ get_new(struct api *api, struct api_request *request, const struct shape_query *
                         .request = request,
                         .asked = query->offset_kind,
                         .offset = query->offset,
-                        .is_live = query->is_live};
+                        .is_live = query->is_live,
+                        .is_sse = query->is_sse};
     if (query->offset_kind == SHAPE_OFFSET_NOW) {
         get->offset = OFFSET_SNAPSHOT_END;
     }
@@ -539,7 +549,7 @@ shape_get(struct api *api, struct api_request *request)
     }
     if (is_known) {
         take_known(get, &known);
-        read_log(get);
+        get_read(get);
         return;
     }
     definitions_ask(api->definitions, &query, DEADLINE_MS, &get->opening, on_definition, get);
