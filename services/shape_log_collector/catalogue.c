@@ -6,7 +6,6 @@
 
 #include "common/buf.h"
 #include "common/clock.h"
-#include "common/core/log_format.h"
 #include "common/db.h"
 #include "common/fs.h"
 #include "common/log.h"
@@ -14,6 +13,7 @@
 #include "common/sys.h"
 #include "common/worker.h"
 #include "services/shape_log_collector/catalogue_change.h"
+#include "services/shape_log_collector/catalogue_read.h"
 #include "services/shape_log_collector/storage_dir.h"
 
 #define FORMAT   1
@@ -118,57 +118,6 @@ check_format(struct catalogue *catalogue, struct err *err)
                                 : make_schema(catalogue, err);
 }
 
-static void
-copy_text(char *to, size_t size, struct view text)
-{
-    snprintf(to, size, "%.*s", (int)text.size, (const char *)text.bytes);
-}
-
-static void
-take_meta(struct catalogue *catalogue, struct view key, struct db_stmt *stmt)
-{
-    struct catalogue_meta *meta = &catalogue->meta;
-    if (view_is(key, "system_id")) {
-        copy_text(meta->identity.system_id, sizeof meta->identity.system_id,
-                  db_column_bytes(stmt, 1));
-    } else if (view_is(key, "slot")) {
-        copy_text(meta->identity.slot, sizeof meta->identity.slot, db_column_bytes(stmt, 1));
-    } else if (view_is(key, "unseen")) {
-        buf_append_view(&catalogue->unseen, db_column_bytes(stmt, 1));
-    } else if (view_is(key, "timeline")) {
-        meta->identity.timeline = db_column_u64(stmt, 1);
-    } else if (view_is(key, "epoch")) {
-        meta->epoch = db_column_u64(stmt, 1);
-    } else if (view_is(key, "checkpoint_lsn")) {
-        meta->checkpoint_lsn = db_column_u64(stmt, 1);
-    } else if (view_is(key, "shapes_version")) {
-        meta->shapes_version = db_column_u64(stmt, 1);
-    } else if (view_is(key, "last_created_us")) {
-        meta->last_created_us = db_column_u64(stmt, 1);
-    }
-}
-
-static bool
-load_meta(struct catalogue *catalogue, struct err *err)
-{
-    struct db_stmt *stmt;
-    if (!db_prepare(catalogue->db, "SELECT key, value FROM meta", &stmt, err)) {
-        return false;
-    }
-    catalogue->meta = (struct catalogue_meta){0};
-    buf_clear(&catalogue->unseen);
-    enum db_step_result result;
-    while ((result = db_step(stmt, err)) == DB_ROW) {
-        take_meta(catalogue, db_column_bytes(stmt, 0), stmt);
-    }
-    db_finish(stmt);
-    catalogue->meta.unseen = buf_view(&catalogue->unseen);
-    if (result == DB_DONE && catalogue->meta.epoch == 0) {
-        return err_set(err, ERR_CORRUPT, "the catalogue has no epoch");
-    }
-    return result == DB_DONE;
-}
-
 static bool
 open_file(struct catalogue *catalogue, struct err *err)
 {
@@ -177,7 +126,8 @@ open_file(struct catalogue *catalogue, struct err *err)
     if (!db_open(path, catalogue->is_read_only ? DB_READ : DB_WRITE, &catalogue->db, err)) {
         return false;
     }
-    if (check_format(catalogue, err) && load_meta(catalogue, err)) {
+    if (check_format(catalogue, err) &&
+        catalogue_read_meta(catalogue->db, &catalogue->meta, &catalogue->unseen, err)) {
         return true;
     }
     db_close(catalogue->db);
@@ -247,77 +197,6 @@ catalogue_meta(const struct catalogue *catalogue)
     return &catalogue->meta;
 }
 
-#define CHUNKS_AT_ONCE 64
-
-/* One row; chunk ends beyond a few go through the heap. */
-static bool
-give_shape(struct db_stmt *stmt, void *ctx, void (*give)(void *, const struct catalogue_shape *),
-           struct err *err)
-{
-    struct view ends = db_column_bytes(stmt, 5);
-    size_t count = ends.size / sizeof(uint64_t);
-    if (count == 0 || count > LOG_CHUNKS_MAX || ends.size % sizeof(uint64_t) != 0) {
-        return err_set(err, ERR_CORRUPT, "a shape's chunk ends have %zu bytes", ends.size);
-    }
-    uint64_t few[CHUNKS_AT_ONCE];
-    uint64_t *many = count > CHUNKS_AT_ONCE ? mem_alloc(count * sizeof *many) : few;
-    for (size_t i = 0; i < count; i++) {
-        many[i] = wire_get_u64(ends.bytes + i * sizeof(uint64_t));
-    }
-    give(ctx, &(struct catalogue_shape){
-                  .handle = db_column_bytes(stmt, 0),
-                  .definition = db_column_bytes(stmt, 1),
-                  .created_us = db_column_u64(stmt, 2),
-                  .lsn = db_column_u64(stmt, 3),
-                  .marks = db_column_bytes(stmt, 4),
-                  .chunk_ends = many,
-                  .chunk_count = (uint32_t)count,
-              });
-    if (many != few) {
-        mem_free(many);
-    }
-    return true;
-}
-
-static bool
-load_shapes(struct catalogue *catalogue, void *ctx,
-            void (*give)(void *, const struct catalogue_shape *), struct err *err)
-{
-    struct db_stmt *stmt;
-    if (!db_prepare(catalogue->db,
-                    "SELECT handle, definition, created_us, lsn, marks, chunk_ends FROM shapes"
-                    " ORDER BY id",
-                    &stmt, err)) {
-        return false;
-    }
-    enum db_step_result result;
-    while ((result = db_step(stmt, err)) == DB_ROW) {
-        if (!give_shape(stmt, ctx, give, err)) {
-            result = DB_FAILED;
-            break;
-        }
-    }
-    db_finish(stmt);
-    return result == DB_DONE;
-}
-
-static bool
-load_quiesced(struct catalogue *catalogue, void *ctx,
-              void (*give)(void *, const struct catalogue_quiesced *), struct err *err)
-{
-    struct db_stmt *stmt;
-    if (!db_prepare(catalogue->db, "SELECT oid, name FROM quiesced", &stmt, err)) {
-        return false;
-    }
-    enum db_step_result result;
-    while ((result = db_step(stmt, err)) == DB_ROW) {
-        give(ctx, &(struct catalogue_quiesced){(uint32_t)db_column_u64(stmt, 0),
-                                               db_column_bytes(stmt, 1)});
-    }
-    db_finish(stmt);
-    return result == DB_DONE;
-}
-
 bool
 catalogue_load(struct catalogue *catalogue, void *ctx,
                void (*shape)(void *ctx, const struct catalogue_shape *shape),
@@ -332,8 +211,9 @@ catalogue_load(struct catalogue *catalogue, void *ctx,
     if (!db_exec(catalogue->db, "BEGIN", err)) {
         return false;
     }
-    bool ok = load_meta(catalogue, err) && load_shapes(catalogue, ctx, shape, err) &&
-              load_quiesced(catalogue, ctx, quiesced, err);
+    bool ok = catalogue_read_meta(catalogue->db, &catalogue->meta, &catalogue->unseen, err) &&
+              catalogue_read_shapes(catalogue->db, ctx, shape, err) &&
+              catalogue_read_quiesced(catalogue->db, ctx, quiesced, err);
     db_rollback(catalogue->db);
     return ok;
 }
@@ -354,7 +234,7 @@ catalogue_has_changed(struct catalogue *catalogue)
     struct err err;
     uint64_t epoch = catalogue->meta.epoch;
     uint64_t shapes_version = catalogue->meta.shapes_version;
-    if (!load_meta(catalogue, &err)) {
+    if (!catalogue_read_meta(catalogue->db, &catalogue->meta, &catalogue->unseen, &err)) {
         return false; /* next time */
     }
     catalogue->loaded_version = version;

@@ -546,8 +546,8 @@ fini(void *state)
     repl_server_close(collector->repl);
     db_client_close(collector->db);
     ingest_free(collector->ingest);
-    reclaim_free(collector->reclaim);
     worker_pool_free(collector->pool);
+    reclaim_free(collector->reclaim);
     checkpoint_free(collector->checkpoint);
     routing_free(collector->routing);
     log_store_free(collector->logs);
