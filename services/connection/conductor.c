@@ -8,6 +8,7 @@
 #include "common/core/stream_state.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "common/service.h"
 #include "services/connection/db_server.h"
 #include "services/connection/publication.h"
@@ -122,6 +123,7 @@ part_failed(struct conductor *conductor, enum stream_part part, const struct pg_
         step(conductor, (struct stream_event){.kind = STREAM_EVENT_IN_USE});
         return;
     }
+    metrics_add(METRIC_CONNECTION_FAILURES, 1);
     log_write(class.action == PG_ERROR_FATAL ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
               "event=connection_failed part=%s type=%s sqlstate=%s database=%s retry=%s "
               "error=\"%s\"",

@@ -131,10 +131,9 @@ on_lost(void *ctx, const struct pg_failure *failed)
 {
     struct session *session = ctx;
     struct pool *pool = session->pool;
+    (void)failed; /* told when no other session can be had */
     pg_conn_close(session->conn);
     free_session(session);
-    if (pool->count == pool->opening_count && pool->is_usable)
-        change(pool, failed);
     if (!loop_timer_is_set(&pool->turn))
         loop_timer_set(&pool->turn, 0);
 }

@@ -9,6 +9,7 @@
 #include "common/core/sql_text.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "services/connection/session_settings.h"
 
 #define QUERY_TIMEOUT_MS 30000u
@@ -175,7 +176,8 @@ on_opened(void *ctx, struct pg_conn *conn, const struct pg_failure *failed)
     pg_conn_on_lost(conn, on_lost, sender);
     struct buf sql = {0};
     buf_append_str(&sql, "SELECT (SELECT setting FROM pg_settings "
-                         "WHERE name = 'wal_sender_timeout'), ");
+                         "WHERE name = 'wal_sender_timeout'), "
+                         "set_config('idle_session_timeout', '0', false), ");
     session_settings_columns(&sql);
     pg_query(conn, buf_str(&sql), QUERY_TIMEOUT_MS, on_prepared, sender);
     buf_free(&sql);
@@ -225,6 +227,8 @@ static void
 send_batch(struct sender *sender)
 {
     loop_timer_clear(&sender->ask);
+    metrics_add(METRIC_STREAM_BATCHES, 1);
+    metrics_add(METRIC_STREAM_BYTES, sender->fill.size);
     loop_timer_set(&sender->rest, REST_MS);
     sender->last_batch_size = sender->fill.size;
     repl_send(sender->def.repl, &sender->fill);
@@ -279,6 +283,8 @@ sender_take_answer(struct sender *sender, uint64_t received_lsn, uint64_t durabl
     if (!sender->is_feeding)
         return;
     sender->received_lsn = received_lsn;
+    metrics_set(METRIC_STREAM_RECEIVED_LSN, received_lsn);
+    metrics_set(METRIC_STREAM_DURABLE_LSN, durable_lsn);
     if (durable_lsn > sender->durable_lsn) {
         sender->durable_lsn = durable_lsn;
         send_status(sender);
@@ -391,6 +397,7 @@ on_started(void *ctx, const struct pg_results *results, const struct pg_failure 
                   &(struct pg_copy){
                       .row = on_message, .drained = on_drained, .ended = on_ended, .ctx = sender});
     sender->is_streaming = sender->is_feeding = true;
+    metrics_add(METRIC_STREAM_STARTS, 1);
     sender->received_lsn = sender->durable_lsn = sender->start_lsn;
     send_status(sender);
     sender->def.started(sender->def.ctx);

@@ -9,6 +9,7 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/metrics.h"
 #include "services/connection/blocks.h"
 #include "services/connection/describe.h"
 #include "services/connection/session_settings.h"
@@ -130,7 +131,7 @@ end(struct snapshot *snapshot, const char *why)
     loop_timer_clear(&snapshot->timer);
     loop_timer_clear(&snapshot->pull);
     list_remove(&snapshot->node);
-    snapshot->owner->count--;
+    metrics_set(METRIC_SNAPSHOTS_OPEN, --snapshot->owner->count);
     pool_cancel(snapshot->wait);
     snapshot->wait = NULL;
     snapshot->is_ended = true;
@@ -419,7 +420,8 @@ write_sql(struct snapshot *snapshot, const struct db_snapshot_begin *wanted)
     session_settings_local(sql);
     buf_append_str(sql, "SET LOCAL lock_timeout = '" LOCK_TIMEOUT "'; LOCK TABLE ");
     sql_text_table(sql, wanted->schema, wanted->name);
-    buf_append_str(sql, " IN ACCESS SHARE MODE; SET LOCAL lock_timeout = 0; ");
+    buf_append_str(sql, " IN ACCESS SHARE MODE; SET LOCAL lock_timeout = 0; "
+                        "SET LOCAL idle_in_transaction_session_timeout = 0; ");
     describe_oid_by_name(&oid, wanted->schema, wanted->name);
     buf_printf(sql,
                "SELECT pg_current_snapshot(), pg_current_wal_insert_lsn(), "
@@ -477,7 +479,7 @@ snapshots_begin(struct snapshots *snapshots, struct db_request *request,
     loop_timer_init(&snapshot->timer, snapshots->env.loop, on_timer, snapshot);
     loop_timer_init(&snapshot->pull, snapshots->env.loop, on_pull_timeout, snapshot);
     list_push_back(&snapshots->list, &snapshot->node);
-    snapshots->count++;
+    metrics_set(METRIC_SNAPSHOTS_OPEN, ++snapshots->count);
     write_sql(snapshot, wanted);
     snapshot->wait = pool_get(snapshots->env.snapshot, on_session, snapshot);
 }

@@ -48,7 +48,6 @@ def test_a_restart_of_postgres_ends_nobody(make_cluster, make_engine):
     client = engine.client("t", retry=True).sync()
     pids = engine.wait_all()
     for n, mode in enumerate(("fast", "immediate")):
-        database.session().close()
         cluster.stop(mode)
         time.sleep(0.5)
         cluster.start()
@@ -93,7 +92,7 @@ def test_a_dead_engines_lock_is_broken(database, make_engine):
     database.run(CREATE)
     first = make_engine(database).start()
     first.stop()
-    holder = database.session()
+    holder = database.connect()
     cursor = holder.cursor()
     cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", (database.slot,))
     second = make_engine(database, storage=first.storage).start(wait=None)
@@ -161,7 +160,7 @@ def test_a_publication_that_is_dropped_is_made_anew(database, engine):
 
 def test_a_prepared_writer_is_waited_for(database, engine):
     database.run(CREATE)
-    writer = database.session()
+    writer = database.connect()
     writer.cursor().execute("BEGIN; INSERT INTO t VALUES (1000, 'p'); PREPARE TRANSACTION 'gid-p'")
     reply = engine.http().shape(table="t", offset="-1")
     assert reply.status == 503, reply
@@ -196,7 +195,7 @@ def test_a_first_row_that_never_comes(database, engine):
     """A table that is locked: the request fails clearly, and nothing of it stays."""
     database.run(CREATE)
     engine.client("t").sync().close()
-    blocker = database.session()
+    blocker = database.connect()
     blocker.cursor().execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
     reply = engine.http().shape(table="t", columns="id", offset="-1")
     assert reply.status == 503, reply
