@@ -34,6 +34,7 @@ class Http:
         self.host = host
         self.timeout = timeout
         self.connection = None
+        self.is_leaving = False  # nothing is asked again
 
     def close(self):
         if self.connection is not None:
@@ -60,7 +61,7 @@ class Http:
             return self._exchange(method, target, headers, body)
         except (OSError, http.client.HTTPException):
             self.close()
-            if not reused:
+            if not reused or self.is_leaving:
                 raise
         try:
             return self._exchange(method, target, headers, body)
@@ -261,6 +262,7 @@ class ShapeClient:
         """Follows the shape in a thread until stop(), which raises what went wrong there."""
         self._error = None
         self._leave.clear()
+        self.http.is_leaving = False
         self._thread = threading.Thread(target=self._follow_shape, daemon=True)
         self._thread.start()
         return self
@@ -283,6 +285,7 @@ class ShapeClient:
         if self._thread is None:
             return
         self._leave.set()
+        self.http.is_leaving = True
         connection = self.http.connection
         if connection is not None and connection.sock is not None:
             try:
