@@ -31,6 +31,7 @@ apply_free(struct apply *apply)
     arena_free(apply->mem);
     buf_free(&apply->txn.tables);
     buf_free(&apply->candidates);
+    buf_free(&apply->overflowing);
     mem_free(apply);
 }
 
@@ -335,7 +336,7 @@ apply_to_feed(struct apply *apply, struct shape_feed *feed, const struct change 
     append_change(apply, feed, decision, was_in ? layout->old_row : NULL,
                   is_in ? layout->new_row : NULL, change->op);
     if (decision == GATE_HOLD && held_size(&feed->held) > HELD_BYTES_MAX) {
-        apply->options.held_too_much(apply->options.ctx, feed);
+        buf_append(&apply->overflowing, &feed, sizeof feed);
     }
 }
 
@@ -521,6 +522,20 @@ apply_too_large(struct apply *apply, uint32_t oid, struct err *err)
     return true;
 }
 
+/* Only now: leaving takes a feed, and perhaps its table, out of the routing. */
+static void
+leave_overflowing(struct apply *apply)
+{
+    for (size_t i = 0; i < apply->overflowing.size; i += sizeof(struct shape_feed *)) {
+        struct shape_feed *feed;
+        memcpy(&feed, apply->overflowing.bytes + i, sizeof(struct shape_feed *));
+        if (!feed->has_ended) {
+            apply->options.held_too_much(apply->options.ctx, feed);
+        }
+    }
+    buf_clear(&apply->overflowing);
+}
+
 bool
 apply_message(struct apply *apply, struct view message, uint32_t *inspect_out,
               uint64_t *end_lsn_out, struct err *err)
@@ -541,7 +556,11 @@ apply_message(struct apply *apply, struct view message, uint32_t *inspect_out,
     case PGOUTPUT_INSERT:
     case PGOUTPUT_UPDATE:
     case PGOUTPUT_DELETE:
-        return on_change(apply, msg.kind, &msg.change, err);
+        if (!on_change(apply, msg.kind, &msg.change, err)) {
+            return false;
+        }
+        leave_overflowing(apply);
+        return true;
     case PGOUTPUT_TRUNCATE:
         return on_truncate(apply, &msg.truncate, err);
     case PGOUTPUT_ORIGIN:

@@ -22,8 +22,9 @@ struct apply {
     struct open_txn txn;
     struct unseen *unseen;
     uint64_t change_number;
-    struct arena *mem;     /* of the message in hand */
-    struct buf candidates; /* struct shape_feed * each */
+    struct arena *mem;      /* of the message in hand */
+    struct buf candidates;  /* struct shape_feed * each */
+    struct buf overflowing; /* likewise: hold more than they may, and leave after the message */
 };
 
 /* Once; the feed is left alone from then on. */

@@ -26,7 +26,7 @@ struct ingest_options {
 
     /* The shape must end. It leaves the routing later, not before this message is done with. */
     void (*end_shape)(void *ctx, struct shape_feed *feed, const char *reason);
-    /* More was held than may be: leave, and join anew. */
+    /* More was held than may be: leave, at once, and join anew. */
     void (*held_too_much)(void *ctx, struct shape_feed *feed);
     /* Asks what `oid` is a partition of; ingest_inspected() answers, also later and for another
      * ask. */

@@ -23,8 +23,11 @@ on_end_shape(void *ctx, struct shape_feed *feed, const char *reason)
 static void
 on_held_too_much(void *ctx, struct shape_feed *feed)
 {
-    (void)feed;
-    ((struct ingest_fixture *)ctx)->too_much_count++;
+    struct ingest_fixture *f = ctx;
+    f->too_much_count++;
+    ingest_leave(f->ingest, feed);
+    gate_leave(&feed->gate);
+    held_clear(&feed->held);
 }
 
 static void

@@ -183,6 +183,35 @@ test_hold(void **state)
 }
 
 static void
+test_who_holds_too_much_leaves(void **state)
+{
+    (void)state;
+    char *large = test_malloc((1u << 20) + 1);
+    memset(large, 'x', 1u << 20);
+    large[1u << 20] = '\0';
+    fixture_shape_open(&f, &shape, true);
+    ingest_join(f.ingest, &shape.feed);
+    script_begin(&f.frames, 1000, 703);
+    script_relation(&f.frames, &items);
+    for (int i = 0; i < 66; i++) {
+        script_insert(&f.frames, &items, (const char *[]){"1", large});
+        ingest_fixture_send(&f);
+        assert_true(held_size(&shape.feed.held) <= HELD_BYTES_MAX + (2u << 20));
+    }
+    test_free(large);
+    assert_int_equal(f.too_much_count, 1);
+    assert_null(shape.feed.layout);
+    ingest_join(f.ingest, &shape.feed);
+    script_insert(&f.frames, &items, (const char *[]){"1", "rest"});
+    script_commit(&f.frames, 1000, 1001);
+    insert(1001, 704, "next");
+    ingest_fixture_send(&f);
+    ingest_open(f.ingest, &shape.feed, &(struct marks){.xmin = 704, .xmax = 704}, 1010);
+    assert_string_equal(fixture_shape_log(&f, &shape),
+                        ITEM("next", "insert", "1001", "0,\"txids\":[704],\"last\":true}},"));
+}
+
+static void
 test_checkpoint_on_arrival(void **state)
 {
     (void)state;
@@ -460,6 +489,7 @@ main(void)
         TEST(test_skip_checkpoint),
         TEST(test_skip_marks_below_L_only),
         TEST(test_hold),
+        TEST(test_who_holds_too_much_leaves),
         TEST(test_checkpoint_on_arrival),
         TEST(test_ignore_rest_and_inside_counts),
         TEST(test_unseen_at_joining),
