@@ -138,6 +138,7 @@ def test_storage_of_another_stream(database, make_engine):
     database.run(CREATE)
     first = make_engine(database).start()
     client = first.client("t").sync()
+    first.wait_complete(client)
     first.stop()
     second = make_engine(database, storage=first.storage, stream="other_stream")
     second.start(wait=None)
@@ -155,6 +156,7 @@ def test_storage_of_another_database_is_reset(cluster, database, make_cluster, m
     database.run(CREATE)
     first = make_engine(database).start()
     client = first.client("t").sync()
+    first.wait_complete(client)
     first.stop()
     other_cluster = make_cluster().start()
     other = other_cluster.create_database()
@@ -171,6 +173,7 @@ def test_second_engine_waits(database, make_engine):
     database.run(CREATE)
     first = make_engine(database).start()
     client = first.client("t").sync()
+    first.wait_complete(client)
     second = make_engine(database, storage=first.storage).start(wait="waiting")
     answer = second.http().get("/v1/health")
     assert (answer.status, answer.json()) == (202, {"status": "waiting"})
@@ -263,13 +266,16 @@ def test_table_without_privilege(cluster, database, make_engine):
 
 
 def test_too_few_connections(make_cluster, make_engine):
-    """max_connections=10: it waits, says so, and starts by itself when there is room."""
+    """All taken: it waits, says so, and starts by itself when there is room."""
     cluster = make_cluster(settings={"max_connections": "10"}).start()
     database = cluster.create_database()
     database.run(CREATE)
+    others = [database.connect() for _ in range(8)]  # and database's own session
     engine = make_engine(database).start(wait=None)
     engine.wait_log("too many clients|remaining connection slots", 20)
-    cluster.restart({"max_connections": "100"})
+    assert engine.health() == "starting"
+    for other in others:
+        other.close()
     engine.wait_health("active", 40)
     client = engine.client("t").sync()
     assert_equal(client, database, "t")
