@@ -1,6 +1,7 @@
 """kill -9 of each service in turn, under load: nothing is lost, doubled or rotated.
 
-SHAPEWIRE_FAULT_ROUNDS sets the number of rounds (20).
+SHAPEWIRE_FAULT_ROUNDS sets the number of rounds (20), SHAPEWIRE_LOAD_RATE how many transactions
+a second pgbench tries (300, so that this test's own client keeps up; 0: as many as it can).
 """
 import os
 import random
@@ -13,6 +14,7 @@ from pylib.engine import SERVICES
 from pylib.load import TABLES, Pgbench
 from pylib.wait import until
 
+RATE = int(os.environ.get("SHAPEWIRE_LOAD_RATE", "300")) or None
 ROUNDS = int(os.environ.get("SHAPEWIRE_FAULT_ROUNDS", "20"))
 BIG = 10_000
 
@@ -48,7 +50,7 @@ def test_twenty_rounds_under_load(database, make_engine):
         until("the first sync", lambda: client.up_to_date, 30)
     engine.wait_complete(*clients.values())
     handles = {table: client.handle for table, client in clients.items()}
-    load.start(seconds=600, clients=4)
+    load.start(seconds=600, clients=4, rate=RATE)
     between = 0
     try:
         for round_ in range(ROUNDS):
@@ -96,7 +98,7 @@ def test_all_services_at_once(database, make_engine):
     client = engine.client("pgbench_accounts", retry=True, keep_log=False).sync()
     engine.wait_complete(client)
     client.start()
-    load.start(seconds=60, clients=4)
+    load.start(seconds=60, clients=4, rate=RATE)
     for _ in range(2):
         time.sleep(1)
         before = engine.wait_all()
@@ -115,7 +117,7 @@ def test_kill_while_a_shape_is_created(database, make_engine):
     """Each service dies at some moment of a first sync: the client gets it all, once."""
     load = Pgbench(database).init(scale=1, audit=False)
     engine = make_engine(database).start()
-    load.start(seconds=120, clients=2)
+    load.start(seconds=120, clients=2, rate=RATE)
     columns = ["aid", "aid,bid", "aid,abalance", "aid,filler", "aid,bid,abalance",
                "aid,bid,filler", "aid,abalance,filler", "aid,bid,abalance,filler"]
     clients = []
