@@ -142,6 +142,28 @@ test_an_error_at_any_call_ends_that_shape_alone(void **state)
 }
 
 static void
+test_no_record_is_written_before_its_items(void **state)
+{
+    (void)state;
+    struct storage_fixture f;
+    storage_fixture_init(&f, "order");
+    struct shape_log *log = new_log(&f, "1-1");
+    storage_fixture_transaction(log, 100, 1, 80);
+    sys_fault_arm(3, EIO); /* two opens, the first write; the second fails */
+    assert_true(log_store_write_out(f.store, &err));
+    assert_true(sys_fault_disarm());
+    assert_int_equal(f.failed_count, 1);
+    struct buf items = storage_fixture_read(storage_fixture_file(&f, "1-1", "log"));
+    struct buf index = storage_fixture_read(storage_fixture_file(&f, "1-1", "index"));
+    assert_int_equal(items.size, 80);
+    assert_int_equal(index.size, 0);
+    buf_free(&items);
+    buf_free(&index);
+    shape_log_free(log);
+    storage_fixture_close(&f);
+}
+
+static void
 test_a_shape_may_be_freed_when_it_is_reported(void **state)
 {
     (void)state;
@@ -444,6 +466,7 @@ main(void)
         cmocka_unit_test(test_a_full_disk_at_any_call_loses_nothing),
         cmocka_unit_test(test_while_the_disk_is_full_the_visible_end_stays),
         cmocka_unit_test(test_an_error_at_any_call_ends_that_shape_alone),
+        cmocka_unit_test(test_no_record_is_written_before_its_items),
         cmocka_unit_test(test_a_shape_may_be_freed_when_it_is_reported),
         cmocka_unit_test(test_few_files_are_synced_one_by_one_and_their_names),
         cmocka_unit_test(test_many_files_are_synced_by_one_syncfs_and_one_by_one_when_it_fails),

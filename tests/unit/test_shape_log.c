@@ -126,6 +126,22 @@ test_the_last_item_of_an_open_transaction_can_still_change(void **state)
     storage_fixture_close(&f);
 }
 
+/* The ends of all chunks that can be read, as text. */
+static struct buf
+chunk_ends(struct shape_log *log)
+{
+    struct buf ends = {0};
+    struct item_range range = {.end = OFFSET_SNAPSHOT_END};
+    do {
+        assert_int_equal(shape_log_range(log, range.end, &range, &err), SHAPE_RANGE_OK);
+        if (range.is_fixed) {
+            offset_append(&ends, range.end);
+            buf_append_byte(&ends, ' ');
+        }
+    } while (range.is_fixed);
+    return ends;
+}
+
 /* Three committed items, then an open transaction, aborted in each state of being written. */
 static void
 test_an_aborted_transaction_leaves_nothing(void **state)
@@ -165,6 +181,9 @@ test_an_aborted_transaction_leaves_nothing(void **state)
         assert_true(log_store_write_out(f.store, &err));
         struct buf before = storage_fixture_follow(&f, log, OFFSET_SNAPSHOT_END, NULL);
         assert_int_equal(before.size, 13 * 80);
+        struct buf ends = chunk_ends(log);
+        assert_string_equal(buf_str(&ends), "100_4 200_4 200_10 200_16 ");
+        buf_free(&ends);
         reopen(&f, &log, "1-1");
         assert_offset(shape_log_end(log), 200, 18);
         struct buf after = storage_fixture_follow(&f, log, OFFSET_SNAPSHOT_END, NULL);
@@ -174,22 +193,6 @@ test_an_aborted_transaction_leaves_nothing(void **state)
         shape_log_free(log);
         storage_fixture_close(&f);
     }
-}
-
-/* The ends of all chunks that can be read, as text. */
-static struct buf
-chunk_ends(struct shape_log *log)
-{
-    struct buf ends = {0};
-    struct item_range range = {.end = OFFSET_SNAPSHOT_END};
-    do {
-        assert_int_equal(shape_log_range(log, range.end, &range, &err), SHAPE_RANGE_OK);
-        if (range.is_fixed) {
-            offset_append(&ends, range.end);
-            buf_append_byte(&ends, ' ');
-        }
-    } while (range.is_fixed);
-    return ends;
 }
 
 static void
