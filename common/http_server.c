@@ -137,6 +137,18 @@ write_reply(struct mg_connection *conn, const struct http_reply *reply)
     }
 }
 
+/* Not by mg_send_http_error(): its date is made in memory that threads share. */
+static int
+write_error(struct mg_connection *conn, unsigned status, const char *text)
+{
+    struct http_reply reply = {.status = status, .content_type = "text/plain"};
+    mg_disable_keep_alive(conn);
+    buf_append_str(&reply.body, text);
+    write_reply(conn, &reply);
+    buf_free(&reply.body);
+    return (int)status;
+}
+
 static int
 serve_plain(struct mg_connection *conn)
 {
@@ -154,8 +166,7 @@ serve_plain(struct mg_connection *conn)
     pthread_mutex_unlock(&server->lock);
     loop_post(server->loop, &call->job);
     if (!wait_for_call(server, call)) {
-        mg_send_http_error(conn, 503, "%s", "the service does not answer");
-        return 503;
+        return write_error(conn, 503, "the service does not answer");
     }
     write_reply(conn, &call->reply);
     int status = (int)call->reply.status;
@@ -286,9 +297,7 @@ serve_parser(struct mg_connection *conn)
     uint64_t connection;
     uint64_t number;
     if (!read_tag(server, mg_get_header(conn, TAG_NAME), &connection, &number)) {
-        mg_disable_keep_alive(conn);
-        mg_send_http_error(conn, 403, "%s", "this port is not for you");
-        return 403;
+        return write_error(conn, 403, "this port is not for you");
     }
     struct http_parsed *parsed = copy_request(request);
     parsed->job.run = run_parsed;
