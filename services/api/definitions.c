@@ -160,6 +160,7 @@ opening_end(struct opening *opening, const struct definition_answer *answer)
     while (!list_is_empty(&opening->waits)) {
         struct definition_wait *wait = LIST_ITEM(opening->waits.next, struct definition_wait, node);
         definition_fn fn = wait->fn;
+        ASSERT(fn != NULL); /* who is not waiting is in no list */
         list_remove(&wait->node);
         wait->fn = NULL;
         fn(wait->ctx, answer);

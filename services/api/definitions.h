@@ -54,28 +54,28 @@ struct definition_wait {
 struct definitions *definitions_new(struct api *api);
 
 /* False when it was not asked yet, or forgotten. */
-bool definitions_find(struct definitions *definitions, const struct shape_query *query,
+bool definitions_find(struct definitions *self, const struct shape_query *query,
                       struct definition_known *known_out);
 
 /*
  * Asks the collector; `fn` is called exactly once, later, unless the wait is cancelled. While as
  * many questions are under way as requests may need a new snapshot, nothing new is made.
  */
-void definitions_ask(struct definitions *definitions, const struct shape_query *query,
+void definitions_ask(struct definitions *self, const struct shape_query *query,
                      uint32_t deadline_ms, struct definition_wait *wait, definition_fn fn,
                      void *ctx);
 void definitions_cancel(struct definition_wait *wait);
 
 /* The shape is gone. */
-void definitions_forget(struct definitions *definitions, struct view handle);
+void definitions_forget(struct definitions *self, struct view handle);
 
 /* What was heard may have missed something. */
-void definitions_forget_all(struct definitions *definitions);
+void definitions_forget_all(struct definitions *self);
 
 /* The fields of shape.open; its lists are in `mem`. */
 struct shape_open definitions_message(const struct shape_query *query, struct arena *mem);
 
 /* Cancels what is open. NULL is accepted. */
-void definitions_free(struct definitions *definitions);
+void definitions_free(struct definitions *self);
 
 #endif

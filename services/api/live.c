@@ -112,7 +112,7 @@ time_of(const struct live *live, enum live_patience patience)
     case LIVE_HALF:
         return (long_poll_ms + 1) / 2;
     case LIVE_EVENTS:
-        return LIVE_EVENTS_S * 1000u;
+        return (uint64_t)LIVE_EVENTS_S * 1000;
     case LIVE_PATIENCES:
         break;
     }
