@@ -170,6 +170,8 @@ class Engine:
     def kill(self, service, signum=signal.SIGKILL):
         pid = self.pid(service)
         os.kill(pid, signum)
+        if signum == signal.SIGKILL:  # on a busy machine it is there for a while yet
+            until(f"the end of {service}", lambda: not process.alive(pid))
         return pid
 
     def peak_kb(self):
