@@ -57,6 +57,8 @@ static const struct row table[] = {
      DROP_SLOT},
     {"55000", "cannot read from logical replication slot", NULL, NULL, "database_slot_invalidated",
      DROP_SLOT},
+    {"55000", "recovery is in progress", NULL, NULL, "database_server_in_recovery", RETRY},
+    {"25006", NULL, NULL, NULL, "database_server_in_recovery", RETRY},
     {"55006", "replication slot", "is active for PID", NULL, "replication_slot_in_use", RETRY},
     {"42501", "REPLICATION attribute", NULL, NULL, "insufficient_privileges", FATAL},
     {"42501", "must be superuser or replication role", NULL, NULL, "insufficient_privileges",

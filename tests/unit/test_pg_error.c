@@ -83,6 +83,9 @@ test_what_passes(void **state)
            PG_ERROR_RETRY);
     expect("42704", "publication \"p\" does not exist", "", "missing_publication", PG_ERROR_RETRY);
     expect("42704", "replication slot \"s\" does not exist", "", "missing_slot", PG_ERROR_RETRY);
+    expect("55000", "recovery is in progress", "", "database_server_in_recovery", PG_ERROR_RETRY);
+    expect("25006", "cannot execute CREATE PUBLICATION in a read-only transaction", "",
+           "database_server_in_recovery", PG_ERROR_RETRY);
     expect("P0001", "anything", "", "unknown", PG_ERROR_RETRY);
     expect("", "", "", "unknown", PG_ERROR_RETRY);
 }
