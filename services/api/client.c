@@ -1,14 +1,18 @@
 #include "services/api/client.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/core/http_route.h"
+#include "common/core/shape_reply.h"
 #include "common/mem.h"
 
 #define READ_BYTES ((size_t)64 * 1024)
@@ -234,12 +238,15 @@ client_refuse(struct client *client, unsigned status, const char *why)
     if (client->request != NULL) {
         client_free_request(client);
     }
+    char id[32];
+    snprintf(id, sizeof id, "refused-%016" PRIx64, clock_random_u64());
+    struct reply_client to = {.own_request_id = view_str(id),
+                              .date_s = (int64_t)(clock_wall_us() / 1000000u)};
+    struct reply reply = {.status = status, .kind = REPLY_SHAPE};
     struct buf text = {0};
-    buf_printf(&text,
-               "HTTP/1.1 %u Refused\r\ncontent-type: application/json; charset=utf-8\r\n"
-               "cache-control: no-store\r\nconnection: close\r\ncontent-length: %zu\r\n\r\n"
-               "{\"error\":\"%s\"}",
-               status, strlen(why) + 12, why);
+    reply_head(&to, &reply, &text);
+    buf_printf(&text, "connection: close\r\ncontent-length: %zu\r\n\r\n{\"error\":\"%s\"}",
+               strlen(why) + 12, why);
     writer_push_bytes(&client->writer, &text);
     client->keeps_alive = false;
     client_set_state(client, CLIENT_WRITING);

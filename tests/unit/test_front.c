@@ -236,9 +236,16 @@ is_refused(uint16_t port, const char *request, const char *status)
     char head[16];
     snprintf(head, sizeof head, "HTTP/1.1 %s", status);
     http_client_hear(fd, head);
-    char bytes[4096];
-    while (recv(fd, bytes, sizeof bytes, 0) > 0) {
+    char bytes[4096] = {0};
+    size_t size = 0;
+    for (ssize_t n = 1; n > 0 && size<sizeof bytes - 1; size += n> 0 ? (size_t)n : 0) {
+        n = recv(fd, bytes + size, sizeof bytes - 1 - size, 0);
     }
+    /* It says what every answer says, so that a browser may read why. */
+    assert_non_null(strstr(bytes, "access-control-allow-origin: *\r\n"));
+    assert_non_null(strstr(bytes, "x-request-id: refused-"));
+    assert_non_null(strstr(bytes, "connection: close\r\n"));
+    assert_non_null(strstr(bytes, "{\"error\":\""));
     close(fd);
 }
 

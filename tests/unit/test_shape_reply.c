@@ -194,6 +194,30 @@ test_errors(void **state)
 }
 
 static void
+test_status_lines(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned status;
+        const char *line;
+    } cases[] = {{400, "HTTP/1.1 400 Bad Request"},
+                 {401, "HTTP/1.1 401 Unauthorized"},
+                 {405, "HTTP/1.1 405 Method Not Allowed"},
+                 {413, "HTTP/1.1 413 Content Too Large"},
+                 {431, "HTTP/1.1 431 Request Header Fields Too Large"},
+                 {500, "HTTP/1.1 500 Internal Server Error"},
+                 {501, "HTTP/1.1 501 Not Implemented"},
+                 {505, "HTTP/1.1 505 HTTP Version Not Supported"},
+                 {418, "HTTP/1.1 418 Unknown"}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        write_head(HTTP_GET, &(struct reply){.status = cases[i].status, .kind = REPLY_SHAPE});
+        size_t size = strlen(cases[i].line);
+        assert_memory_equal(buf_str(&head), cases[i].line, size);
+        assert_memory_equal(buf_str(&head) + size, "\r\n", 2);
+    }
+}
+
+static void
 test_other_routes(void **state)
 {
     (void)state;
@@ -295,9 +319,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_answer), cmocka_unit_test(test_live_answers),
         cmocka_unit_test(test_catching_up),  cmocka_unit_test(test_not_modified),
-        cmocka_unit_test(test_errors),       cmocka_unit_test(test_other_routes),
-        cmocka_unit_test(test_options),      cmocka_unit_test(test_dates),
-        cmocka_unit_test(test_cursor),       cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_errors),       cmocka_unit_test(test_status_lines),
+        cmocka_unit_test(test_other_routes), cmocka_unit_test(test_options),
+        cmocka_unit_test(test_dates),        cmocka_unit_test(test_cursor),
+        cmocka_unit_test(test_bodies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

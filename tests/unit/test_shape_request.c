@@ -73,6 +73,10 @@ test_refusals(void **state)
         {"table=t&offset=-1&params[99999999999999999999999]=1",
          "\"params\":[\"Parameters must be numbered sequentially, starting from 1\"]"},
         {"table=t%00&offset=-1", "\"table\":[\"is invalid\"]"},
+        {"table=%c3x&offset=-1", "\"table\":[\"is invalid\"]"},
+        {"table=t&offset=-1&queryable_columns=a%20b",
+         "\"queryable_columns\":[\"Invalid unquoted identifier contains special characters: a "
+         "b\"]"},
         {"table=%ff&offset=-1", "\"table\":[\"is invalid\"]"},
         {"table=%c0%80&offset=-1", "\"table\":[\"is invalid\"]"},
         {"table=%ed%a0%80&offset=-1", "\"table\":[\"is invalid\"]"},
@@ -171,10 +175,35 @@ test_delete(void **state)
     assert_true(view_is(query.handle, "1-2") && !query.has_table);
     assert_true(shape_request_parse_delete(view_str("table=t"), mem, &query, &errors));
     assert_true(query.has_table && query.handle.size == 0);
+    assert_false(shape_request_parse_delete(view_str("log=x"), mem, &query, &errors));
+    assert_false(shape_request_parse_delete(view_str("table=a.b.c"), mem, &query, &errors));
+    buf_clear(&errors);
     assert_false(shape_request_parse_delete(view_str(""), mem, &query, &errors));
     assert_string_equal(buf_str(&errors),
                         "{\"message\":\"Invalid request\",\"errors\":{\"handle\":"
                         "[\"can't be blank when shape definition is missing\"]}}");
+}
+
+static void
+test_names_that_are_no_parameters(void **state)
+{
+    (void)state;
+    arena_reset(mem);
+    buf_clear(&errors);
+    const char *text = "table=t&offset=-1&params[x]=1&params[1x]=1&%ff=1&params[]=1&tables=u";
+    assert_true(shape_request_parse(view_str(text), mem, &query, &errors));
+    assert_int_equal(query.param_count, 0);
+    assert_true(view_is(query.table.name, "t"));
+}
+
+static void
+test_a_refusal_from_elsewhere(void **state)
+{
+    (void)state;
+    buf_clear(&errors);
+    shape_request_refuse(&errors, "table", view_str("\"x\" is not there"));
+    assert_string_equal(buf_str(&errors), "{\"message\":\"Invalid request\",\"errors\":{\"table\":"
+                                          "[\"\\\"x\\\" is not there\"]}}");
 }
 
 static void
@@ -210,9 +239,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_offsets),
-        cmocka_unit_test(test_definition), cmocka_unit_test(test_definition_key),
-        cmocka_unit_test(test_delete),     cmocka_unit_test(test_secret),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_offsets),
+        cmocka_unit_test(test_definition),
+        cmocka_unit_test(test_definition_key),
+        cmocka_unit_test(test_delete),
+        cmocka_unit_test(test_secret),
+        cmocka_unit_test(test_names_that_are_no_parameters),
+        cmocka_unit_test(test_a_refusal_from_elsewhere),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
