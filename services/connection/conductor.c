@@ -183,6 +183,20 @@ on_lock_failed(void *ctx, const struct pg_failure *failed)
     part_failed(conductor, STREAM_PART_LOCK, failed);
 }
 
+/* As if the stream had failed of it, which it does before version 18 only. */
+static void
+on_publication_gone(void *ctx)
+{
+    struct conductor *conductor = ctx;
+    struct pg_failure failed = {.sqlstate = "42704"};
+    if (!conductor->state.has_publication)
+        return; /* not made yet, or known to be gone */
+    (void)snprintf(failed.message, sizeof failed.message, "publication \"%s\" does not exist",
+                   conductor->publication);
+    sender_close(conductor->sender);
+    part_failed(conductor, STREAM_PART_SENDER, &failed);
+}
+
 /* A session that is lost is the lock's to tell. */
 static void
 on_publication(void *ctx, bool is_new, const struct pg_failure *failed)
@@ -421,6 +435,8 @@ make_sessions(struct conductor *conductor, const struct config *config)
     conductor->lock = lock_new(&(struct lock_def){.loop = conductor->loop,
                                                   .endpoint = conductor->endpoint,
                                                   .slot = conductor->slot,
+                                                  .publication = conductor->publication,
+                                                  .publication_gone = on_publication_gone,
                                                   .opened = on_lock_opened,
                                                   .locked = on_locked,
                                                   .failed = on_lock_failed,

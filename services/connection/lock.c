@@ -29,6 +29,7 @@ struct lock {
     struct loop_timer beat;
     struct loop_timer turn; /* runs the next statement */
     bool is_breaking;
+    uint64_t publication_oid; /* as the last heartbeat found it; 0: not there yet */
 };
 
 static void on_beat(void *ctx);
@@ -74,6 +75,7 @@ lock_close(struct lock *lock)
     pg_conn_close(lock->conn);
     lock->conn = NULL;
     lock->is_held = lock->is_running = false;
+    lock->publication_oid = 0;
     loop_timer_clear(&lock->beat);
     fail_statements(lock, &closed);
 }
@@ -193,7 +195,7 @@ lock_server_version(const struct lock *lock)
 /* ---- statements */
 
 static void
-on_beaten(void *ctx, const struct pg_results *results, const struct pg_failure *failed)
+on_rolled_back(void *ctx, const struct pg_results *results, const struct pg_failure *failed)
 {
     struct lock *lock = ctx;
     (void)results;
@@ -202,6 +204,23 @@ on_beaten(void *ctx, const struct pg_results *results, const struct pg_failure *
         lose(lock, failed);
     else
         loop_timer_set(&lock->turn, 0);
+}
+
+static void
+on_beaten(void *ctx, const struct pg_results *results, const struct pg_failure *failed)
+{
+    struct lock *lock = ctx;
+    lock->is_running = false;
+    if (failed) {
+        lose(lock, failed);
+        return;
+    }
+    loop_timer_set(&lock->turn, 0);
+    uint64_t before = lock->publication_oid;
+    lock->publication_oid = pg_rows(results, 0) > 0 ? pg_u64(results, 0, 0, 0) : 0;
+    bool is_another = before != 0 && lock->publication_oid != before;
+    if (lock->publication_oid == 0 || is_another)
+        lock->def.publication_gone(lock->def.ctx);
 }
 
 static void
@@ -218,7 +237,7 @@ on_done(void *ctx, const struct pg_results *results, const struct pg_failure *fa
         lose(lock, failed);
     } else if (failed && lock->conn && !pg_conn_is_clean(lock->conn)) {
         lock->is_running = true; /* it failed inside a transaction of its own */
-        pg_query(lock->conn, "ROLLBACK", HEARTBEAT_TIMEOUT_MS, on_beaten, lock);
+        pg_query(lock->conn, "ROLLBACK", HEARTBEAT_TIMEOUT_MS, on_rolled_back, lock);
     } else {
         loop_timer_set(&lock->turn, 0);
     }
@@ -260,7 +279,11 @@ on_beat(void *ctx)
     if (lock->is_running)
         return;
     lock->is_running = true;
-    pg_query(lock->conn, "SELECT 1", HEARTBEAT_TIMEOUT_MS, on_beaten, lock);
+    struct buf sql = {0};
+    buf_append_str(&sql, "SELECT oid FROM pg_publication WHERE pubname = ");
+    sql_text_literal(&sql, view_str(lock->def.publication));
+    pg_query(lock->conn, buf_str(&sql), HEARTBEAT_TIMEOUT_MS, on_beaten, lock);
+    buf_free(&sql);
 }
 
 /* ---- breaking */

@@ -5,7 +5,8 @@
  * Whoever holds the lock is the one engine that changes slot and publication.
  * Statements run one after another. While there is none, a heartbeat each two
  * seconds shows others that the engine lives (see lock_break()) and us that
- * Postgres does: no answer for 30 s ends the session.
+ * Postgres does: no answer for 30 s ends the session. It also asks for the
+ * publication: from version 18 on a stream goes on, empty, without it.
  *
  * Threading: the loop's thread.
  */
@@ -19,10 +20,12 @@ struct lock;
 struct lock_def {
     struct loop *loop;
     struct endpoint *endpoint;
-    const char *slot; /* the lock is its hash; borrowed */
+    const char *slot;        /* the lock is its hash; borrowed */
+    const char *publication; /* borrowed */
     void (*opened)(void *ctx);
     void (*locked)(void *ctx);
     void (*failed)(void *ctx, const struct pg_failure *failed); /* also: lost */
+    void (*publication_gone)(void *ctx); /* dropped, or another one by that name */
     void *ctx;
 };
 
