@@ -101,7 +101,7 @@ main(void)
 {
     struct err err;
     struct storage_dir *dir;
-    char path[] = "build/bench-XXXXXX";
+    char path[] = "build/bench-XXXXXX"; /* mkdtemp() wants these and replaces them */
     if (mkdtemp(path) == NULL) {
         perror(path);
         return 1;

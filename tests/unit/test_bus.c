@@ -15,46 +15,7 @@
 #include <cmocka.h>
 
 #include "common/mem.h"
-#include "tests/lib/tmp_path.h"
-
-static struct loop *loop;
-static char url[256];
-
-static int
-set_up(void **state)
-{
-    (void)state;
-    struct err err;
-    assert_true(loop_new(&loop, &err));
-    snprintf(url, sizeof url, "ipc://%s", tmp_path("bus"));
-    return 0;
-}
-
-/* Jobs of what was closed free themselves; ASan finds what they leave. */
-static int
-tear_down(void **state)
-{
-    (void)state;
-    loop_free(loop);
-    return 0;
-}
-
-static void
-stop(void *ctx)
-{
-    (void)ctx;
-    loop_stop(loop);
-}
-
-static void
-run_for(uint64_t ms)
-{
-    struct loop_timer timer;
-    loop_timer_init(&timer, loop, stop, NULL);
-    loop_timer_set(&timer, ms);
-    loop_run(loop);
-    loop_timer_clear(&timer);
-}
+#include "tests/lib/bus_fixture.h"
 
 /* ---- a server that keeps what it is asked until it is told to answer */
 
@@ -74,7 +35,7 @@ keep(void *ctx, struct bus_request *request, struct view message)
     buf_append_view(&keeper->messages[keeper->count], message);
     keeper->requests[keeper->count++] = request;
     if (keeper->count == keeper->stop_at) {
-        loop_stop(loop);
+        loop_stop(test_loop);
     }
 }
 
@@ -83,7 +44,7 @@ keeper_open(struct keeper *keeper)
 {
     struct err err;
     *keeper = (struct keeper){0};
-    assert_true(bus_serve(loop, url, keep, keeper, &keeper->server, &err));
+    assert_true(bus_serve(test_loop, test_url, keep, keeper, &keeper->server, &err));
 }
 
 /* The last request first. */
@@ -130,7 +91,7 @@ on_reply(void *ctx, struct view reply, const struct err *failed)
     }
     question->call = NULL;
     if (asker->answered + asker->failed == asker->stop_at) {
-        loop_stop(loop);
+        loop_stop(test_loop);
     }
 }
 
@@ -139,7 +100,7 @@ asker_open(struct asker *asker)
 {
     struct err err;
     *asker = (struct asker){0};
-    assert_true(bus_client_open(loop, url, &asker->client, &err));
+    assert_true(bus_client_open(test_loop, test_url, &asker->client, &err));
 }
 
 static void
@@ -167,10 +128,10 @@ test_many_requests_are_open_and_answered_in_any_order(void **state)
             ask(&asker, &questions[i], i, 10000);
         }
         keeper.stop_at = COUNT_OF(questions);
-        loop_run(loop);
+        loop_run(test_loop);
         asker.stop_at = asker.answered + COUNT_OF(questions);
         keeper_answer(&keeper);
-        loop_run(loop);
+        loop_run(test_loop);
         assert_int_equal(asker.answered, asker.stop_at);
         assert_int_equal(asker.failed, 0);
     }
@@ -187,13 +148,13 @@ test_who_asks_first_is_heard_when_the_peer_comes(void **state)
     struct question question;
     asker_open(&asker);
     ask(&asker, &question, 1, 10000);
-    run_for(100);
+    bus_run_for(100);
     keeper_open(&keeper);
     keeper.stop_at = 1;
-    loop_run(loop);
+    loop_run(test_loop);
     keeper_answer(&keeper);
     asker.stop_at = 1;
-    loop_run(loop);
+    loop_run(test_loop);
     assert_int_equal(asker.answered, 1);
     bus_client_close(asker.client);
     bus_server_close(keeper.server);
@@ -212,10 +173,10 @@ test_a_lost_peer_is_an_error_and_nothing_is_sent_again(void **state)
         ask(&asker, &questions[i], i, 10000);
     }
     keeper.stop_at = COUNT_OF(questions);
-    loop_run(loop);
+    loop_run(test_loop);
     bus_server_close(keeper.server);
     asker.stop_at = COUNT_OF(questions);
-    loop_run(loop);
+    loop_run(test_loop);
     assert_int_equal(asker.failed, COUNT_OF(questions));
     assert_int_equal(asker.failure, ERR_IO);
     keeper_answer(&keeper); /* into the void */
@@ -224,12 +185,12 @@ test_a_lost_peer_is_an_error_and_nothing_is_sent_again(void **state)
     keeper_open(&keeper);
     ask(&asker, &questions[0], 77, 10000);
     keeper.stop_at = 1;
-    loop_run(loop);
-    run_for(100);
+    loop_run(test_loop);
+    bus_run_for(100);
     assert_int_equal(keeper.count, 1);
     keeper_answer(&keeper);
     asker.stop_at = COUNT_OF(questions) + 1;
-    loop_run(loop);
+    loop_run(test_loop);
     assert_int_equal(asker.answered, 1);
     bus_client_close(asker.client);
     bus_server_close(keeper.server);
@@ -245,19 +206,19 @@ test_a_deadline_passes_with_and_without_a_peer(void **state)
     asker_open(&asker);
     ask(&asker, &question, 1, 50);
     asker.stop_at = 1;
-    loop_run(loop);
+    loop_run(test_loop);
     assert_int_equal(asker.failure, ERR_TIMEOUT);
 
     keeper_open(&keeper);
     ask(&asker, &question, 2, 2000);
     asker.failure = ERR_NONE;
     asker.stop_at = 2;
-    loop_run(loop);
+    loop_run(test_loop);
     assert_int_equal(asker.failure, ERR_TIMEOUT);
     assert_int_equal(asker.answered, 0);
     assert_int_equal(keeper.count, 1);
     keeper_answer(&keeper); /* too late, harmless */
-    run_for(50);
+    bus_run_for(50);
     assert_int_equal(asker.failed, 2);
     bus_client_close(asker.client);
     bus_server_close(keeper.server);
@@ -269,7 +230,7 @@ on_large_reply(void *ctx, struct view reply, const struct err *failed)
     struct buf *out = ctx;
     assert_null(failed);
     buf_append_view(out, reply);
-    loop_stop(loop);
+    loop_stop(test_loop);
 }
 
 static void
@@ -285,10 +246,10 @@ test_50_megabytes_pass_both_ways(void **state)
     memset(buf_grow(&message, size), 'x', size);
     bus_ask(asker.client, &message, 30000, on_large_reply, &reply);
     keeper.stop_at = 1;
-    loop_run(loop);
+    loop_run(test_loop);
     assert_int_equal(keeper.messages[0].size, size);
     keeper_answer(&keeper);
-    loop_run(loop);
+    loop_run(test_loop);
     assert_int_equal(reply.size, size + 1);
     assert_int_equal(reply.bytes[size - 1], 'x');
     assert_int_equal(reply.bytes[size], '!');
@@ -311,19 +272,19 @@ test_what_is_too_long_is_an_error_for_that_request_alone(void **state)
     buf_grow(&message, BUS_MESSAGE_MAX + 1);
     bus_ask(asker.client, &message, 10000, on_reply, &large);
     asker.stop_at = 1;
-    loop_run(loop);
+    loop_run(test_loop);
     assert_int_equal(asker.failure, ERR_LIMIT);
 
     ask(&asker, &small, 1, 10000);
     ask(&asker, &large, 2, 10000);
     keeper.stop_at = 2;
-    loop_run(loop);
+    loop_run(test_loop);
     size_t at = keeper.messages[0].bytes[keeper.messages[0].size - 1] == '2' ? 0 : 1;
     buf_grow(&keeper.messages[at], BUS_MESSAGE_MAX);
     keeper_answer(&keeper);
     asker.failure = ERR_NONE;
     asker.stop_at = 3;
-    loop_run(loop);
+    loop_run(test_loop);
     assert_int_equal(asker.answered, 1);
     assert_int_equal(asker.failed, 2);
     assert_int_equal(asker.failure, ERR_LIMIT);
@@ -350,7 +311,7 @@ test_a_cancelled_call_never_calls_back(void **state)
     struct bus_server *server;
     struct asker asker;
     struct question questions[8];
-    assert_true(bus_serve(loop, url, answer_at_once, NULL, &server, &err));
+    assert_true(bus_serve(test_loop, test_url, answer_at_once, NULL, &server, &err));
     asker_open(&asker);
     for (unsigned round = 0; round < 100; round++) {
         size_t before = asker.answered;
@@ -359,7 +320,7 @@ test_a_cancelled_call_never_calls_back(void **state)
         }
         asker.stop_at = before + round % COUNT_OF(questions);
         if (asker.stop_at > before) {
-            loop_run(loop);
+            loop_run(test_loop);
         }
         before = asker.answered;
         for (size_t i = 0; i < COUNT_OF(questions); i++) {
@@ -367,7 +328,7 @@ test_a_cancelled_call_never_calls_back(void **state)
                 bus_call_cancel(questions[i].call);
             }
         }
-        run_for(1);
+        bus_run_for(1);
         assert_int_equal(asker.answered, before);
     }
     assert_int_equal(asker.failed, 0);
@@ -389,11 +350,11 @@ test_closing_with_everything_open_calls_nobody(void **state)
             ask(&asker, &questions[i], i, 10000);
         }
         keeper.stop_at = 1 + (size_t)round * 5;
-        loop_run(loop);
+        loop_run(test_loop);
         bus_client_close(asker.client);
         bus_server_close(keeper.server);
         keeper_answer(&keeper);
-        run_for(1);
+        bus_run_for(1);
         assert_int_equal(asker.answered + asker.failed, 0);
     }
 }
@@ -418,7 +379,7 @@ close_client(void *ctx, struct view reply, const struct err *failed)
     assert_non_null(failed);
     bus_client_close(asker->client);
     asker->stop_at = asker->failed; /* the other call may have failed before, not from here on */
-    loop_stop(loop);
+    loop_stop(test_loop);
 }
 
 static void
@@ -430,13 +391,13 @@ test_closing_inside_a_callback_is_allowed(void **state)
     struct asker asker;
     struct question question;
     struct buf message = {0};
-    assert_true(bus_serve(loop, url, close_server, &server, &server, &err));
+    assert_true(bus_serve(test_loop, test_url, close_server, &server, &server, &err));
     asker_open(&asker);
     buf_append_str(&message, "x");
     bus_ask(asker.client, &message, 10000, close_client, &asker);
     ask(&asker, &question, 1, 20000);
-    loop_run(loop);
-    run_for(10);
+    loop_run(test_loop);
+    bus_run_for(10);
     assert_int_equal(asker.failed, asker.stop_at);
 }
 
@@ -449,20 +410,20 @@ test_sockets_are_private_and_an_address_in_use_is_named(void **state)
     struct keeper keeper;
     struct bus_server *second = NULL;
     keeper_open(&keeper);
-    assert_int_equal(stat(url + 6, &st), 0);
+    assert_int_equal(stat(test_url + 6, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
-    assert_false(bus_serve(loop, url, keep, &keeper, &second, &err));
+    assert_false(bus_serve(test_loop, test_url, keep, &keeper, &second, &err));
     assert_int_equal(err.kind, ERR_IO);
-    assert_non_null(strstr(err.msg, url));
+    assert_non_null(strstr(err.msg, test_url));
     assert_non_null(strstr(err.msg, "Address in use"));
-    assert_false(bus_serve(loop, "tcp://nonsense", keep, &keeper, &second, &err));
+    assert_false(bus_serve(test_loop, "tcp://nonsense", keep, &keeper, &second, &err));
     bus_server_close(keeper.server);
 }
 
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bus_set_up, bus_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_many_requests_are_open_and_answered_in_any_order),
         TEST(test_who_asks_first_is_heard_when_the_peer_comes),

@@ -13,46 +13,7 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/tmp_path.h"
-
-static struct loop *loop;
-static char url[256];
-
-static int
-set_up(void **state)
-{
-    (void)state;
-    struct err err;
-    assert_true(loop_new(&loop, &err));
-    snprintf(url, sizeof url, "ipc://%s", tmp_path("bus"));
-    return 0;
-}
-
-/* Jobs of what was closed free themselves; ASan finds what they leave. */
-static int
-tear_down(void **state)
-{
-    (void)state;
-    loop_free(loop);
-    return 0;
-}
-
-static void
-stop(void *ctx)
-{
-    (void)ctx;
-    loop_stop(loop);
-}
-
-static void
-run_for(uint64_t ms)
-{
-    struct loop_timer timer;
-    loop_timer_init(&timer, loop, stop, NULL);
-    loop_timer_set(&timer, ms);
-    loop_run(loop);
-    loop_timer_clear(&timer);
-}
+#include "tests/lib/bus_fixture.h"
 
 struct listener {
     struct bus_subscriber *subscriber;
@@ -71,7 +32,7 @@ on_hint(void *ctx, struct view message)
     if (message.size == 0) {
         listener->pipes++;
         if (listener->pipes == listener->stop_at_pipes) {
-            loop_stop(loop);
+            loop_stop(test_loop);
         }
         return;
     }
@@ -82,7 +43,7 @@ on_hint(void *ctx, struct view message)
     listener->last = number;
     listener->hints++;
     if (number == listener->stop_at_number) {
-        loop_stop(loop);
+        loop_stop(test_loop);
     }
 }
 
@@ -91,7 +52,7 @@ listener_open(struct listener *listener)
 {
     struct err err;
     *listener = (struct listener){.stop_at_pipes = 1};
-    assert_true(bus_subscribe(loop, url, on_hint, listener, &listener->subscriber, &err));
+    assert_true(bus_subscribe(test_loop, test_url, on_hint, listener, &listener->subscriber, &err));
 }
 
 static void
@@ -110,7 +71,7 @@ publish_until_heard(struct bus_publisher *publisher, struct listener *listener, 
 {
     while (listener->hints == 0) {
         publish(publisher, ++number, 4);
-        run_for(2);
+        bus_run_for(2);
     }
     return number;
 }
@@ -120,7 +81,7 @@ run_until_number(struct listener *listener, uint32_t number)
 {
     listener->stop_at_number = number;
     if (listener->last < number) {
-        loop_run(loop);
+        loop_run(test_loop);
     }
     listener->stop_at_number = 0;
 }
@@ -133,10 +94,10 @@ test_subscribers_hear_hints_and_of_pipes_that_come_and_go(void **state)
     struct listener a, b;
     struct bus_publisher *publisher;
     listener_open(&a);
-    assert_true(bus_publisher_open(loop, url, &publisher, &err));
-    loop_run(loop);
+    assert_true(bus_publisher_open(test_loop, test_url, &publisher, &err));
+    loop_run(test_loop);
     listener_open(&b);
-    loop_run(loop);
+    loop_run(test_loop);
     uint32_t number = publish_until_heard(publisher, &a, 0);
     number = publish_until_heard(publisher, &b, number);
     for (uint32_t i = 1; i <= 100; i++) {
@@ -150,10 +111,10 @@ test_subscribers_hear_hints_and_of_pipes_that_come_and_go(void **state)
     size_t before = a.pipes;
     bus_publisher_close(publisher);
     a.stop_at_pipes = before + 1;
-    loop_run(loop);
-    assert_true(bus_publisher_open(loop, url, &publisher, &err));
+    loop_run(test_loop);
+    assert_true(bus_publisher_open(test_loop, test_url, &publisher, &err));
     a.stop_at_pipes = before + 2;
-    loop_run(loop);
+    loop_run(test_loop);
     bus_subscriber_close(a.subscriber);
     bus_subscriber_close(b.subscriber);
     bus_publisher_close(publisher);
@@ -166,9 +127,9 @@ test_a_slow_subscriber_loses_hints_and_delays_nobody(void **state)
     struct err err;
     struct listener slow;
     struct bus_publisher *publisher;
-    assert_true(bus_publisher_open(loop, url, &publisher, &err));
+    assert_true(bus_publisher_open(test_loop, test_url, &publisher, &err));
     listener_open(&slow);
-    loop_run(loop);
+    loop_run(test_loop);
     uint32_t number = publish_until_heard(publisher, &slow, 0);
     for (uint32_t i = 1; i <= 20000; i++) {
         publish(publisher, number + i, 4096); /* the loop does not run: nothing is taken off */
@@ -185,18 +146,18 @@ test_closing_a_subscriber_under_fire_calls_nobody(void **state)
     (void)state;
     struct err err;
     struct bus_publisher *publisher;
-    assert_true(bus_publisher_open(loop, url, &publisher, &err));
+    assert_true(bus_publisher_open(test_loop, test_url, &publisher, &err));
     for (uint32_t round = 0; round < 20; round++) {
         struct listener listener;
         listener_open(&listener);
-        loop_run(loop);
+        loop_run(test_loop);
         for (uint32_t i = 1; i <= 20; i++) {
             publish(publisher, i, 4);
         }
-        run_for(round % 3);
+        bus_run_for(round % 3);
         size_t hints = listener.hints, pipes = listener.pipes;
         bus_subscriber_close(listener.subscriber);
-        run_for(2);
+        bus_run_for(2);
         assert_int_equal(listener.hints, hints);
         assert_int_equal(listener.pipes, pipes);
     }
@@ -206,7 +167,7 @@ test_closing_a_subscriber_under_fire_calls_nobody(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bus_set_up, bus_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_subscribers_hear_hints_and_of_pipes_that_come_and_go),
         TEST(test_a_slow_subscriber_loses_hints_and_delays_nobody),
