@@ -60,9 +60,9 @@ FUZZ   := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c)
 SRC    := $(wildcard $(addsuffix /*.[ch],common common/core proto services/* tests/*))
 
 PG ?=
-.PHONY: help build run test docs-check coverage check unit asan tsan bench fuzz lint tidy format format-check install clean
+.PHONY: help build run test docs-check coverage check unit asan tsan asan-all tsan-all bench fuzz lint tidy format format-check install clean
 help: ## this list
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t14
+	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t20
 
 build: $(BINS) $(PROBES) ## every service; the default
 
@@ -74,7 +74,7 @@ run: ## install what is missing, build, run the engine (DATABASE_URL, or a Postg
 test: ## install what is missing, then every test against a real Postgres (PG=14|16|17|18: from npm)
 	tools/install-deps build test
 	$(MAKE) -j$$(nproc) build $(UNIT)
-	PG=$(PG) tools/run-tests $(UNIT)
+	PG=$(PG) SHAPEWIRE_BIN=$(BIN) tools/run-tests $(UNIT)
 
 unit: $(UNIT) ## unit tests and simulations, under 30 seconds
 	@tests/run $(UNIT)
@@ -84,6 +84,9 @@ asan: ## the unit tests under AddressSanitizer and UBSan
 
 tsan: ## the unit tests under ThreadSanitizer
 	$(MAKE) MODE=tsan unit
+
+asan-all tsan-all: ## every test under it: what test does, a quarter of an hour and more
+	$(MAKE) MODE=$(@:-all=) test
 
 bench: ## figures of the whole engine, each beside a limit measured in the same run
 	tools/install-deps build test bench

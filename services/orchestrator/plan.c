@@ -160,7 +160,7 @@ on_exited(void *ctx, int exit_code)
     event.exit_code = exit_code;
     status_ended(board_status(plan->board), member->place.service, member->place.slot, false,
                  was_wanted ? reason : "", clock_wall_us());
-    if (was_wanted) {
+    if (was_wanted || exit_code > 0) { /* one that crashes while it leaves is no good either */
         log_warn("event=service_ended service=%s slot=%u pid=%ld reason=\"%s\"",
                  member->place.service, member->place.slot, pid, reason);
     } else {

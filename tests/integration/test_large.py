@@ -5,11 +5,11 @@ import time
 import pytest
 
 from pylib import process
-from pylib.engine import SANITIZED
+from pylib.engine import SANITIZER
 from pylib.wait import until
 
 ROWS = 1_000_000
-LIMIT_KB = 150 * 1024 * (10 if SANITIZED else 1)  # a sanitizer's shadow memory is not ours
+LIMIT_KB = 150 * 1024 * (10 if SANITIZER else 1)  # a sanitizer's shadow memory is not ours
 VALUES = "g, md5(g::text), md5((g + 1)::text), g * 7, g % 2 = 0, now(), 1.5 * g, repeat('x', 40)"
 CREATE = ("CREATE TABLE big (id int PRIMARY KEY, a text, b text, c int, d bool, e timestamptz,"
           " f numeric, g text)")
@@ -123,7 +123,7 @@ def test_idle_memory(database, engine):
     engine.client("t").sync().close()
     pss = {name: process.pss_kb(pid) for name, pid in engine.pids().items()}
     print("PSS in kB:", pss)
-    if not SANITIZED:
+    if not SANITIZER:
         assert pss["orchestrator"] < 10 * 1024  # issue: under 10 MB
         assert pss["shapewire"] < 4 * 1024
         assert sum(pss.values()) < 80 * 1024

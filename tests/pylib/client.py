@@ -10,6 +10,8 @@ import threading
 import time
 import urllib.parse
 
+from pylib.wait import patience
+
 MUST_REFETCH = "must-refetch"
 
 
@@ -157,7 +159,7 @@ class ShapeClient:
 
     def poll(self, live=False, seconds=60):
         """One request and what its answer says. Returns the response."""
-        response = self._ask(live, time.monotonic() + seconds)
+        response = self._ask(live, time.monotonic() + patience(seconds))
         if response.status == 409:
             self._refetch(response)
             return response
@@ -242,20 +244,21 @@ class ShapeClient:
 
     def sync(self, seconds=60):
         """Reads without waiting until up to date."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + patience(seconds)
         while True:
-            self.poll(seconds=max(0.1, deadline - time.monotonic()))
+            self.poll(seconds=seconds)
             if self.up_to_date:
                 return self
             assert time.monotonic() < deadline, "not up to date in time"
 
     def live_until(self, check, seconds=20):
         """Long polls until check(self) is true."""
+        seconds = patience(seconds)
         deadline = time.monotonic() + seconds
         self.http.timeout = seconds
         while not check(self):
             assert time.monotonic() < deadline, f"{seconds} s over; {len(self.rows)} rows"
-            self.poll(live=self.up_to_date, seconds=seconds)
+            self.poll(live=self.up_to_date)
         return self
 
     def start(self):
@@ -329,6 +332,7 @@ def difference(have, want, limit=5):
 def assert_equal(client, database, table, seconds=20, where=None, columns=None):
     """Follows the shape until it equals the table, which nobody changes meanwhile."""
     want = database.table(table, where, columns)
+    seconds = patience(seconds)
     deadline = time.monotonic() + seconds
     client.http.timeout = seconds
     while True:

@@ -15,16 +15,38 @@ from pathlib import Path
 
 from pylib import process
 from pylib.client import Http, ShapeClient
-from pylib.wait import until
+from pylib.wait import patience, until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(os.environ.get("SHAPEWIRE_BIN", ROOT / "build" / "bin")).resolve()
 SERVICES = ("orchestrator", "connection", "shape-log-collector", "api")
-SANITIZED = "asan" in str(BIN) or "tsan" in str(BIN)
+SANITIZER = BIN.parent.name if BIN.parent.name in ("asan", "tsan") else None  # the Makefile's names
 
-COMPLAINTS = re.compile(r"Sanitizer|runtime error:|assertion .* failed|ASSERT", re.IGNORECASE)
+# A crash as well: our tests end services by signals 9 and 15 alone.
+COMPLAINTS = re.compile(r"Sanitizer|runtime error:|assertion .* failed|ASSERT"
+                        r"|_ended .*reason=.signal (?!9 |15 )", re.IGNORECASE)
 
 live_engines = []  # for the report of a failed test
+
+
+def sanitizer_options(folder):
+    """What the programs' sanitizers are told; the list of what NNG does is put into `folder`,
+    where an unprivileged user can read it. The caller's own options come last and win."""
+    shutil.copy(ROOT / "tests" / "lsan.supp", folder)
+    shutil.copy(ROOT / "tests" / "tsan.supp", folder)
+    options = {"LSAN_OPTIONS": f"suppressions={folder}/lsan.supp:print_suppressions=0",
+               "TSAN_OPTIONS": f"suppressions={folder}/tsan.supp",
+               "ASAN_OPTIONS": "", "UBSAN_OPTIONS": "print_stacktrace=1"}
+    return {name: f"{ours}:{os.environ.get(name, '')}".strip(":") for name, ours in options.items()}
+
+
+def assert_no_complaints(log):
+    """Fails with the first report as a whole: its stacks are what one needs."""
+    lines = log.splitlines()
+    for number, line in enumerate(lines):
+        if COMPLAINTS.search(line):
+            raise AssertionError("a program complains of itself:\n"
+                                 + "\n".join(lines[max(0, number - 2):number + 90]))
 
 
 def program(service=None):
@@ -58,7 +80,7 @@ class Engine:
     def environment(self):
         kept = ("PATH", "HOME", "LANG", "TMPDIR")
         env = {name: os.environ[name] for name in kept if name in os.environ}
-        env.update({name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")})
+        env.update(sanitizer_options(self.root))
         env.update({name: value for name, value in self.settings.items() if value is not None})
         return env
 
@@ -88,7 +110,7 @@ class Engine:
         if self.parent is not None:
             self.parent.send_signal(signal.SIGTERM)
             try:
-                code = self.parent.wait(seconds)
+                code = self.parent.wait(patience(seconds))
             except subprocess.TimeoutExpired:
                 self.destroy_processes()
                 raise AssertionError(f"the engine does not stop within {seconds} s")
@@ -100,8 +122,7 @@ class Engine:
             assert code == 0, f"shapewire ended with {code}"
         for service in list(self.alone):
             self.stop_alone(service)
-        complaints = [line for line in self.log().splitlines() if COMPLAINTS.search(line)]
-        assert not complaints, "\n".join(complaints[:20])
+        assert_no_complaints(self.log())
 
     def destroy_processes(self):
         """kill -9 of whatever of ours still runs."""
@@ -138,7 +159,7 @@ class Engine:
         child = self.alone.pop(service)
         child.send_signal(signal.SIGTERM)
         try:
-            code = child.wait(seconds)
+            code = child.wait(patience(seconds))
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
@@ -234,13 +255,16 @@ def run_program(args, settings, seconds=20, user=None):
     """Runs a program that is expected to end by itself: (exit status, everything it said)."""
     runtime = tempfile.mkdtemp(prefix="sw-", dir="/tmp")
     env = {"PATH": os.environ["PATH"], "ELECTRIC_PORT": str(process.free_port()),
-           "SHAPEWIRE_RUNTIME_DIR": runtime,
+           "SHAPEWIRE_RUNTIME_DIR": runtime, **sanitizer_options(runtime),
            **{name: value for name, value in settings.items() if value is not None}}
     credentials = {"user": user[0], "group": user[1], "extra_groups": []} if user else {}
     try:
         done = subprocess.run(args, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=seconds, **credentials)
-        return done.returncode, done.stdout.decode(errors="replace")
+                              stderr=subprocess.STDOUT, timeout=patience(seconds),
+                              **credentials)
+        said = done.stdout.decode(errors="replace")
+        assert_no_complaints(said)
+        return done.returncode, said
     finally:
         for pid in process.find(f"SHAPEWIRE_RUNTIME_DIR={runtime}", "shapewire"):
             signal_quietly(pid, signal.SIGKILL)

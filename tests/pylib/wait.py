@@ -1,5 +1,17 @@
 """Waiting for something to become true, without a fixed sleep."""
+import os
 import time
+from pathlib import Path
+
+# Slower programs (sanitizers, a busy machine) get more time; no test demands less for it.
+BUILD = Path(os.environ.get("SHAPEWIRE_BIN", "build/bin")).resolve().parent.name
+TIME_FACTOR = float(os.environ.get("SHAPEWIRE_TIME_FACTOR")
+                    or {"asan": 3, "tsan": 6}.get(BUILD, 1))
+
+
+def patience(seconds):
+    """The upper limit of a time that is `seconds` where nothing slows us down."""
+    return seconds * TIME_FACTOR
 
 
 def until(what, check, seconds=10.0, pause=0.02):
@@ -8,7 +20,7 @@ def until(what, check, seconds=10.0, pause=0.02):
     `what` says what was waited for. An AssertionError of check() counts as "not yet" and is
     part of the message when the time is over.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patience(seconds)
     last = None
     while True:
         try:
@@ -19,7 +31,7 @@ def until(what, check, seconds=10.0, pause=0.02):
         except AssertionError as error:
             last = error
         if time.monotonic() >= deadline:
-            raise AssertionError(f"after {seconds} s still waiting for {what}: last {last!r}")
+            raise AssertionError(f"after {patience(seconds)} s still waiting for {what}: last {last!r}")
         time.sleep(pause)
 
 
