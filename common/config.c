@@ -14,6 +14,8 @@
 
 #define IPC "ipc://"
 
+#define REPLICATION_IDLE_MIN_MS 30000u
+
 const struct config_row config_rows[] = {
 #define GROUP(title) {.kind = CONFIG_ROW_GROUP, .name = (title)},
 #define OPTION(member, TYPE, variable, standard, least, most, text) \
@@ -339,11 +341,24 @@ derive(struct config *config, struct err *err)
 
 /* ---- the whole */
 
+/* Engine spec §1.14. */
+static bool
+check_idle(const struct config *config, struct err *err)
+{
+    if (config->replication_idle_ms > 0 && config->replication_idle_ms < REPLICATION_IDLE_MIN_MS) {
+        return err_set(err, ERR_INVALID,
+                       "ELECTRIC_REPLICATION_IDLE_TIMEOUT is %llu ms: minimum supported timeout is "
+                       "30sec (0: never)",
+                       (unsigned long long)config->replication_idle_ms);
+    }
+    return true;
+}
+
 bool
 config_load(char *const *env, struct config *config_out, struct err *err)
 {
     struct config config = {0};
-    if (!read_options(env, &config, err) || !derive(&config, err)) {
+    if (!read_options(env, &config, err) || !derive(&config, err) || !check_idle(&config, err)) {
         config_free(&config);
         return false;
     }

@@ -222,6 +222,17 @@ on_collector(struct stream_state *state, const struct stream_event *event)
 }
 
 static unsigned
+on_sleep(struct stream_state *state)
+{
+    if (state->sender != STREAM_SENDER_STREAMING)
+        return 0;
+    state->is_asleep = true;
+    state->admin = state->snapshot = STREAM_DOWN;
+    state->has_had_admin = false;
+    return lose_lock(state) | STREAM_DO_CLOSE_POOLS;
+}
+
+static unsigned
 on_event(struct stream_state *state, const struct stream_event *event)
 {
     switch (event->kind) {
@@ -264,6 +275,11 @@ on_event(struct stream_state *state, const struct stream_event *event)
         return void_hello(state);
     case STREAM_EVENT_COLLECTOR:
         return on_collector(state, event);
+    case STREAM_EVENT_SLEEP:
+        return on_sleep(state);
+    case STREAM_EVENT_WAKE:
+        state->is_asleep = false;
+        return 0;
     }
     return 0;
 }
@@ -368,7 +384,7 @@ stream_state_step(struct stream_state *state, const struct stream_event *event)
     if (state->is_halted)
         return 0;
     unsigned actions = on_event(state, event);
-    if (!state->is_halted)
+    if (!state->is_halted && !state->is_asleep)
         actions |= next_actions(state, event->now_ms);
     return actions;
 }
@@ -384,7 +400,7 @@ uint64_t
 stream_state_deadline(const struct stream_state *state, uint64_t now_ms)
 {
     uint64_t least_ms = UINT64_MAX;
-    if (state->is_halted)
+    if (state->is_halted || state->is_asleep)
         return least_ms;
     bool is_held = state->lock == STREAM_LOCK_HELD;
     lower(&least_ms, state->steady_ms, state->steady_ms != 0);

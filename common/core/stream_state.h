@@ -22,7 +22,8 @@
  *   - a stream belongs to one hello; it stays open, unread and answered, until the next one is
  *     agreed on, and then a new one is started
  *   - all sessions are those of one server: another identity than the hello's starts everything
- * anew
+ *     anew
+ *   - asleep there is no session at all, and nothing but a wake ends that
  *
  * Threading: as any object, one thread at a time.
  */
@@ -62,6 +63,8 @@ enum stream_event_kind {
     STREAM_EVENT_AGAIN,     /* hello: hold, stale, reset or no answer */
     STREAM_EVENT_STALE,     /* a batch was stale, or a reset: a new hello */
     STREAM_EVENT_COLLECTOR, /* the board: `collector` is the current one and may be ready */
+    STREAM_EVENT_SLEEP,     /* nobody needs the database; only while streaming */
+    STREAM_EVENT_WAKE,
 };
 
 struct stream_event {
@@ -84,18 +87,19 @@ enum stream_action {
     STREAM_DO_CLOSE_SENDER = 1 << 1,
     STREAM_DO_CLOSE_LOCK = 1 << 2,
     STREAM_DO_FORGET_HELLO = 1 << 3, /* its answer does not count; batches stop */
-    STREAM_DO_OPEN_ADMIN = 1 << 4,
-    STREAM_DO_OPEN_SNAPSHOT = 1 << 5,
-    STREAM_DO_OPEN_LOCK = 1 << 6,
-    STREAM_DO_TAKE_LOCK = 1 << 7,
-    STREAM_DO_BREAK_LOCK = 1 << 8, /* no event */
-    STREAM_DO_PUBLICATION = 1 << 9,
-    STREAM_DO_DROP_SLOT = 1 << 10,
-    STREAM_DO_SLOT = 1 << 11,        /* make it unless it is there; read its facts */
-    STREAM_DO_HEAL = 1 << 12,        /* no event */
-    STREAM_DO_OPEN_SENDER = 1 << 13, /* connect, display settings, IDENTIFY_SYSTEM */
-    STREAM_DO_HELLO = 1 << 14,
-    STREAM_DO_START = 1 << 15, /* START_REPLICATION at stream_state.checkpoint */
+    STREAM_DO_CLOSE_POOLS = 1 << 4,
+    STREAM_DO_OPEN_ADMIN = 1 << 5,
+    STREAM_DO_OPEN_SNAPSHOT = 1 << 6,
+    STREAM_DO_OPEN_LOCK = 1 << 7,
+    STREAM_DO_TAKE_LOCK = 1 << 8,
+    STREAM_DO_BREAK_LOCK = 1 << 9, /* no event */
+    STREAM_DO_PUBLICATION = 1 << 10,
+    STREAM_DO_DROP_SLOT = 1 << 11,
+    STREAM_DO_SLOT = 1 << 12,        /* make it unless it is there; read its facts */
+    STREAM_DO_HEAL = 1 << 13,        /* no event */
+    STREAM_DO_OPEN_SENDER = 1 << 14, /* connect, display settings, IDENTIFY_SYSTEM */
+    STREAM_DO_HELLO = 1 << 15,
+    STREAM_DO_START = 1 << 16, /* START_REPLICATION at stream_state.checkpoint */
 };
 
 enum stream_level {
@@ -142,6 +146,7 @@ struct stream_state {
     enum stream_hello hello;
     enum stream_task task;
     bool is_halted;
+    bool is_asleep;
     bool has_had_admin;
     bool has_publication;
     bool has_slot;

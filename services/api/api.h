@@ -27,6 +27,7 @@ struct api {
     struct definitions *definitions;
     struct live *live;
     struct hints_client *hints;
+    struct waker *waker;
     struct arena *scratch; /* of one call; whoever uses it resets it first */
     size_t request_count;  /* of /v1/shape, not yet answered */
     uint64_t request_number;

@@ -17,6 +17,7 @@
 #include "services/api/replies.h"
 #include "services/api/shape_delete.h"
 #include "services/api/shape_get.h"
+#include "services/api/waker.h"
 
 /* How often a drain looks whether everything is answered. */
 #define DRAIN_POLL_MS 20u
@@ -119,6 +120,7 @@ api_fini(void *state)
     loop_timer_clear(&process->drain);
     front_close(api->front);
     hints_client_close(api->hints);
+    waker_free(api->waker);
     definitions_free(api->definitions);
     log_reader_close(api->reader);
     live_free(api->live);
@@ -194,6 +196,7 @@ api_init(struct service *service, void **state_out, struct err *err)
     api->scratch = arena_new(SHAPE_REQUEST_ARENA);
     api->definitions = definitions_new(api);
     api->live = live_new(api);
+    api->waker = waker_new(api);
     loop_timer_init(&process->drain, api->loop, on_drain, process);
     if (!open_all(api, err)) {
         api_fini(process);

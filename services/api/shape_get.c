@@ -11,6 +11,7 @@
 #include "services/api/hints_client.h"
 #include "services/api/replies.h"
 #include "services/api/shape_events.h"
+#include "services/api/waker.h"
 
 /* How long a request waits for a shape or a chunk before it gets 503 (http-api [34]). */
 #define DEADLINE_MS 5000u
@@ -345,6 +346,7 @@ void
 get_park(struct get *get, struct log_offset at, enum live_takes takes, enum live_patience patience)
 {
     get->was_parked = true;
+    waker_ask(get->api->waker);
     if (!live_park(get->api->live, &get->wait, at, takes, get->request->received_ms, patience)) {
         get_read(get);
     }

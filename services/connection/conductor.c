@@ -22,6 +22,9 @@
 /* Of the T sessions of ELECTRIC_DB_POOL_SIZE at most so many are for administration. */
 #define ADMIN_MAX 4u
 
+/* How often it is looked whether all sessions may be closed. */
+#define IDLE_LOOK_MS 1000u
+
 #define ADMIN_WAIT_MS    10000u
 #define SNAPSHOT_WAIT_MS 60000u
 
@@ -39,6 +42,8 @@ struct conductor {
     struct db_server *db;
     struct stream_state state;
     struct loop_timer tick;
+    struct loop_timer idle; /* awake: looks whether to sleep; asleep: wakes */
+    uint64_t used_ms;       /* when the collector last needed the database */
     struct slot_facts facts;
     bool is_stopping;
     bool is_stepping;
@@ -79,8 +84,9 @@ report(struct conductor *conductor)
                           nonempty(conductor->errors[STREAM_PART_SNAPSHOT]));
     service_set_condition(service, STATUS_INTEGRITY_CHECKS_PASSED,
                           state->hello == STREAM_HELLO_AGREED, nonempty(conductor->hello_error));
+    service_set_sleeping(service, state->is_asleep);
     service_set_ready(service, state->sender == STREAM_SENDER_STREAMING ||
-                                   state->lock == STREAM_LOCK_WAITING);
+                                   state->lock == STREAM_LOCK_WAITING || state->is_asleep);
     service_set_fact(service, "database", "%s", endpoint_name(conductor->endpoint));
     service_set_fact(service, "slot", "%s", conductor->slot);
     service_set_fact(service, "received_lsn", "%" PRIu64, sender_received_lsn(conductor->sender));
@@ -339,6 +345,10 @@ act_on_sessions(struct conductor *conductor, unsigned actions)
         sender_stop_feeding(conductor->sender);
         db_server_refuse(conductor->db, "the collector has not yet agreed on the stream");
     }
+    if (actions & STREAM_DO_CLOSE_POOLS) {
+        pool_stop(conductor->snapshot);
+        pool_stop(conductor->admin);
+    }
     if (actions & STREAM_DO_OPEN_ADMIN)
         pool_start(conductor->admin);
     if (actions & STREAM_DO_OPEN_SNAPSHOT)
@@ -394,6 +404,53 @@ static void
 on_tick(void *ctx)
 {
     step(ctx, (struct stream_event){.kind = STREAM_EVENT_TICK});
+}
+
+/* ---- sleep: engine spec §1.14, ELECTRIC_REPLICATION_IDLE_TIMEOUT */
+
+static bool
+is_idle(const struct conductor *conductor, uint64_t now_ms)
+{
+    uint64_t idle_ms = service_config(conductor->service)->replication_idle_ms;
+    return conductor->state.sender == STREAM_SENDER_STREAMING &&
+           now_ms >= sender_active_ms(conductor->sender) + idle_ms &&
+           now_ms >= conductor->used_ms + idle_ms && sender_is_even(conductor->sender) &&
+           lock_is_unused(conductor->lock) && pool_is_unused(conductor->admin) &&
+           pool_is_unused(conductor->snapshot);
+}
+
+static void
+wake(struct conductor *conductor, const char *why)
+{
+    log_info("event=database_wakes reason=\"%s\"", why);
+    step(conductor, (struct stream_event){.kind = STREAM_EVENT_WAKE});
+    loop_timer_set(&conductor->idle, IDLE_LOOK_MS);
+}
+
+static void
+on_idle(void *ctx)
+{
+    struct conductor *conductor = ctx;
+    if (conductor->state.is_asleep) {
+        wake(conductor, "it has slept for SHAPEWIRE_SLEEP_MAX");
+        return;
+    }
+    loop_timer_set(&conductor->idle, IDLE_LOOK_MS);
+    if (is_idle(conductor, loop_now_ms(conductor->loop))) {
+        log_info("event=database_sleeps reason=\"no transaction for "
+                 "ELECTRIC_REPLICATION_IDLE_TIMEOUT\"");
+        step(conductor, (struct stream_event){.kind = STREAM_EVENT_SLEEP});
+        loop_timer_set(&conductor->idle, service_config(conductor->service)->sleep_max_ms);
+    }
+}
+
+static void
+on_used(void *ctx)
+{
+    struct conductor *conductor = ctx;
+    conductor->used_ms = loop_now_ms(conductor->loop);
+    if (conductor->state.is_asleep && !conductor->is_stopping)
+        wake(conductor, "the database is needed");
 }
 
 /* ---- life */
@@ -471,7 +528,9 @@ open_bus(struct conductor *conductor, const struct config *config, struct err *e
                                                   .snapshot = conductor->snapshot,
                                                   .lock = conductor->lock,
                                                   .publication = conductor->publication,
-                                                  .is_manual = config->manual_publishing},
+                                                  .is_manual = config->manual_publishing,
+                                                  .used = on_used,
+                                                  .ctx = conductor},
                           &conductor->db, err);
 }
 
@@ -484,6 +543,7 @@ conductor_new(struct service *service, struct conductor **conductor_out, struct 
     conductor->loop = service_loop(service);
     stream_state_init(&conductor->state);
     loop_timer_init(&conductor->tick, conductor->loop, on_tick, conductor);
+    loop_timer_init(&conductor->idle, conductor->loop, on_idle, conductor);
     (void)snprintf(conductor->slot, sizeof conductor->slot, "electric_slot_%s", config->stream_id);
     (void)snprintf(conductor->publication, sizeof conductor->publication, "electric_publication_%s",
                    config->stream_id);
@@ -494,6 +554,8 @@ conductor_new(struct service *service, struct conductor **conductor_out, struct 
     }
     service_on_board(service, on_board, conductor);
     loop_timer_set(&conductor->tick, 0);
+    if (config->replication_idle_ms > 0)
+        loop_timer_set(&conductor->idle, IDLE_LOOK_MS);
     *conductor_out = conductor;
     return true;
 }
@@ -503,6 +565,7 @@ conductor_stop(struct conductor *conductor)
 {
     conductor->is_stopping = true;
     loop_timer_clear(&conductor->tick);
+    loop_timer_clear(&conductor->idle);
     repl_forget(conductor->repl);
     sender_close(conductor->sender);
     lock_close(conductor->lock);
@@ -515,6 +578,7 @@ conductor_free(struct conductor *conductor)
         return;
     conductor->is_stopping = true;
     loop_timer_clear(&conductor->tick);
+    loop_timer_clear(&conductor->idle);
     db_server_close(conductor->db);
     sender_free(conductor->sender);
     repl_close(conductor->repl);

@@ -13,6 +13,8 @@
 struct db_server {
     struct db_env env;
     struct bus_server *bus;
+    void (*used)(void *ctx);
+    void *used_ctx;
     struct publisher *publisher;
     struct snapshots *snapshots;
     struct arena *mem; /* of the message that is being decoded */
@@ -54,6 +56,20 @@ refuse(struct db_request *request, enum proto_kind kind, struct view why)
 
 /* ---- serving */
 
+/* The collector looks after its tables by oid, and at what is visible: nobody waits for that. */
+static bool
+is_needed(enum proto_kind kind, const struct db_inspect *inspect)
+{
+    return kind != PROTO_db_visible && (kind != PROTO_db_inspect || inspect->oid == 0);
+}
+
+static void
+wake(struct db_request *request)
+{
+    struct db_published answer = {.result = view_str("done")};
+    db_request_answer(request, PROTO_db_published, &answer);
+}
+
 union message {
     struct db_inspect inspect;
     struct db_publish publish;
@@ -62,6 +78,7 @@ union message {
     struct db_snapshot_next next;
     struct db_snapshot_cancel cancel;
     struct db_visible visible;
+    struct db_wake wake;
 };
 
 static void
@@ -99,7 +116,7 @@ dispatch(struct db_server *server, struct db_request *request, enum proto_kind k
 static bool
 is_of_this_channel(enum proto_kind kind)
 {
-    return kind == PROTO_db_inspect || kind == PROTO_db_visible || kind == PROTO_db_publish ||
+    return kind == PROTO_db_wake || kind == PROTO_db_inspect || kind == PROTO_db_visible || kind == PROTO_db_publish ||
            kind == PROTO_db_unpublish || kind == PROTO_db_snapshot_begin ||
            kind == PROTO_db_snapshot_next || kind == PROTO_db_snapshot_cancel;
 }
@@ -110,6 +127,22 @@ is_for_us(const struct db_server *server, const struct envelope *envelope)
     struct incarnation to = envelope->receiver_incarnation;
     return (to.started_us == 0 && to.salt == 0) ||
            incarnation_compare(to, service_incarnation(server->env.service)) == 0;
+}
+
+static void
+serve(struct db_server *server, struct db_request *request, enum proto_kind kind,
+      const union message *message)
+{
+    if (is_needed(kind, &message->inspect))
+        server->used(server->used_ctx);
+    if (kind == PROTO_db_wake)
+        wake(request);
+    else if (!server->is_admitting)
+        refuse(request, kind, view_str(server->refusal));
+    else if (incarnation_compare(request->from, server->collector) != 0)
+        refuse(request, kind, view_str("another collector is being served"));
+    else
+        dispatch(server, request, kind, message);
 }
 
 static void
@@ -131,12 +164,8 @@ on_request(void *ctx, struct bus_request *bus, struct view bytes)
         refuse(request, envelope.kind, view_str(err.msg));
     } else if (!is_for_us(server, &envelope)) {
         refuse(request, envelope.kind, view_str("meant for another life of this service"));
-    } else if (!server->is_admitting) {
-        refuse(request, envelope.kind, view_str(server->refusal));
-    } else if (incarnation_compare(request->from, server->collector) != 0) {
-        refuse(request, envelope.kind, view_str("another collector is being served"));
     } else {
-        dispatch(server, request, envelope.kind, &message);
+        serve(server, request, envelope.kind, &message);
     }
 }
 
@@ -180,6 +209,8 @@ db_server_open(const struct db_server_def *def, struct db_server **server_out, s
         .publication = def->publication,
         .is_manual = def->is_manual,
     };
+    server->used = def->used;
+    server->used_ctx = def->ctx;
     db_server_refuse(server, "the database is not connected yet");
     if (!bus_serve(server->env.loop, def->url, on_request, server, &server->bus, err)) {
         mem_free(server);

@@ -26,6 +26,8 @@ struct db_server_def {
     struct lock *lock;
     const char *publication; /* borrowed */
     bool is_manual;          /* ELECTRIC_MANUAL_TABLE_PUBLISHING */
+    void (*used)(void *ctx); /* somebody needs the database, though it may not be served yet */
+    void *ctx;
 };
 
 NODISCARD bool db_server_open(const struct db_server_def *def, struct db_server **server_out,

@@ -186,6 +186,12 @@ lock_is_held(const struct lock *lock)
     return lock->is_held;
 }
 
+bool
+lock_is_unused(const struct lock *lock)
+{
+    return list_is_empty(&lock->statements);
+}
+
 int
 lock_server_version(const struct lock *lock)
 {

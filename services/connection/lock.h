@@ -45,6 +45,9 @@ void lock_close(struct lock *lock);
 /* Open, and the lock is ours. */
 bool lock_is_held(const struct lock *lock);
 
+/* No statement waits or runs; the heartbeat does not count. */
+bool lock_is_unused(const struct lock *lock);
+
 /* As pg_conn_version(); 0 without a session. */
 int lock_server_version(const struct lock *lock);
 

@@ -91,6 +91,33 @@ fail_waits(struct pool *pool, const struct pg_failure *failed)
         fail_wait(LIST_ITEM(waits.next, struct pool_wait, node), failed);
 }
 
+static void
+close_idle(struct pool *pool)
+{
+    LIST_FOREACH (node, &pool->idle) {
+        struct session *session = LIST_ITEM(node, struct session, node);
+        pg_conn_close(session->conn);
+        free_session(session);
+    }
+}
+
+bool
+pool_is_unused(const struct pool *pool)
+{
+    return list_is_empty(&pool->lent) && list_is_empty(&pool->waits) &&
+           list_is_empty(&pool->openings);
+}
+
+void
+pool_stop(struct pool *pool)
+{
+    ASSERT(pool_is_unused(pool));
+    loop_timer_clear(&pool->turn);
+    loop_timer_clear(&pool->clean);
+    close_idle(pool);
+    pool->is_started = pool->is_usable = false;
+}
+
 void
 pool_free(struct pool *pool)
 {
@@ -103,11 +130,7 @@ pool_free(struct pool *pool)
         pg_conn_abort(LIST_ITEM(node, struct session, node)->conn);
     loop_timer_clear(&pool->turn);
     loop_timer_clear(&pool->clean);
-    LIST_FOREACH (node, &pool->idle) {
-        struct session *session = LIST_ITEM(node, struct session, node);
-        pg_conn_close(session->conn);
-        free_session(session);
-    }
+    close_idle(pool);
     LIST_FOREACH (node, &pool->openings) {
         struct session *session = LIST_ITEM(node, struct session, opening_node);
         endpoint_cancel(session->opening);

@@ -37,6 +37,12 @@ void pool_free(struct pool *pool);
 /* Opens the kept sessions; `changed` tells the first success or failure, and later changes. */
 void pool_start(struct pool *pool);
 
+/* Nothing is lent, waited for or being opened. */
+bool pool_is_unused(const struct pool *pool);
+
+/* Closes all sessions of an unused pool, until the next pool_start(). `changed` is not told. */
+void pool_stop(struct pool *pool);
+
 /* The caller gives `conn` back with pool_put(), also when it is lost. Never called by pool_get().
  */
 typedef void (*pool_fn)(void *ctx, struct pg_conn *conn, const struct pg_failure *failed);

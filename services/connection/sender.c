@@ -55,6 +55,7 @@ struct sender {
     uint64_t passed_lsn; /* of the last keepalive that was passed on */
     uint64_t received_lsn;
     uint64_t durable_lsn;
+    uint64_t active_ms;
     uint32_t status_ms;
     struct loop_timer status; /* standby status */
     struct loop_timer ask;    /* an empty batch */
@@ -120,6 +121,19 @@ uint64_t
 sender_durable_lsn(const struct sender *sender)
 {
     return sender->durable_lsn;
+}
+
+bool
+sender_is_even(const struct sender *sender)
+{
+    return sender->fill.size == 0 && !sender->is_in_transaction &&
+           repl_is_idle(sender->def.repl) && sender->received_lsn == sender->durable_lsn;
+}
+
+uint64_t
+sender_active_ms(const struct sender *sender)
+{
+    return sender->active_ms;
 }
 
 uint64_t
@@ -356,8 +370,10 @@ on_message(void *ctx, struct view message)
         uint8_t kind = message.bytes[DATA_HEADER];
         if (kind == 'B')
             sender->is_in_transaction = true;
-        else if (kind == 'C')
+        else if (kind == 'C') {
             sender->is_in_transaction = false;
+            sender->active_ms = loop_now_ms(sender->def.loop);
+        }
         if (message.size > LIMIT_FRAME)
             take_too_large(sender, message);
         else
@@ -399,6 +415,7 @@ on_started(void *ctx, const struct pg_results *results, const struct pg_failure 
     sender->is_streaming = sender->is_feeding = true;
     metrics_add(METRIC_STREAM_STARTS, 1);
     sender->received_lsn = sender->durable_lsn = sender->start_lsn;
+    sender->active_ms = loop_now_ms(sender->def.loop);
     send_status(sender);
     sender->def.started(sender->def.ctx);
 }

@@ -51,6 +51,12 @@ void sender_stop_feeding(struct sender *sender);
 /* A batch was answered. */
 void sender_take_answer(struct sender *sender, uint64_t received_lsn, uint64_t durable_lsn);
 
+/* All that came is acknowledged. */
+bool sender_is_even(const struct sender *sender);
+
+/* When the stream began, or the last transaction of it ended: the loop's clock. */
+uint64_t sender_active_ms(const struct sender *sender);
+
 /* Figures for the status. */
 uint64_t sender_durable_lsn(const struct sender *sender);
 uint64_t sender_received_lsn(const struct sender *sender);

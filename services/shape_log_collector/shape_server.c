@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/service.h"
+#include "services/shape_log_collector/db_client.h"
 #include "services/shape_log_collector/ingest.h"
 #include "services/shape_log_collector/opening.h"
 #include "services/shape_log_collector/repl_server.h"
@@ -19,6 +20,8 @@
 #define SMALL_RANGE (32u << 10)
 
 #define DEADLINE_MAX_MS 60000
+
+#define WAKE_TIMEOUT_MS 5000
 
 struct shape_server {
     struct collector *collector;
@@ -198,11 +201,15 @@ shape_server_progressed(struct shape_server *server, struct shape *shape)
 {
     LIST_FOREACH (node, &shape->parked) {
         struct parked_read *read = LIST_ITEM(node, struct parked_read, node);
-        if (try_read(server, shape, read->request, read->from, read->wants_bytes)) {
-            loop_timer_clear(&read->deadline);
-            list_remove(&read->node);
-            mem_free(read);
+        struct list *next = node->next;
+        /* A read that fails ends the shape, and with it all that are parked there. */
+        list_remove(node);
+        if (!try_read(server, shape, read->request, read->from, read->wants_bytes)) {
+            list_push_back(next, node);
+            continue;
         }
+        loop_timer_clear(&read->deadline);
+        mem_free(read);
         if (shape->state == SHAPE_ENDED) {
             return; /* the rest is answered */
         }
@@ -369,6 +376,30 @@ on_list(struct shape_server *server, struct bus_request *request, const struct s
     buf_free(&listing.shapes);
 }
 
+/* ---- waking */
+
+static void
+on_woken(void *ctx, const void *reply_, const struct err *failed)
+{
+    (void)ctx;
+    (void)reply_;
+    (void)failed; /* who waits for changes asks again */
+}
+
+static void
+on_wake(struct shape_server *server, struct bus_request *request)
+{
+    struct collector *collector = server->collector;
+    struct shape_woken answer = {.result = view_str("unavailable")};
+    if (!collector->is_read_only) {
+        struct db_wake message = {0};
+        (void)db_ask(collector->db, PROTO_db_wake, &message, PROTO_db_published, WAKE_TIMEOUT_MS,
+                     on_woken, NULL);
+        answer.result = view_str("ok");
+    }
+    reply(server, request, PROTO_shape_woken, &answer);
+}
+
 /* ---- the channel */
 
 static void
@@ -388,6 +419,7 @@ on_request(void *ctx, struct bus_request *request, struct view message)
         struct shape_read read;
         struct shape_delete delete;
         struct shape_list list;
+        struct shape_wake wake;
     } body;
     struct arena *mem = arena_new(MESSAGE_ARENA_MAX);
     if (!proto_peek(message, &envelope, &err)) {
@@ -395,7 +427,7 @@ on_request(void *ctx, struct bus_request *request, struct view message)
     } else if (envelope.kind == PROTO_shape_open) {
         opening_start(server->collector, &server->openings, request, message);
     } else if (envelope.kind != PROTO_shape_read && envelope.kind != PROTO_shape_delete &&
-               envelope.kind != PROTO_shape_list) {
+               envelope.kind != PROTO_shape_list && envelope.kind != PROTO_shape_wake) {
         refuse(server, request, "not a message of this channel");
     } else if (!proto_decode(message, envelope.kind, mem, &body, &err)) {
         refuse(server, request, err.msg);
@@ -403,6 +435,8 @@ on_request(void *ctx, struct bus_request *request, struct view message)
         on_read(server, request, &body.read);
     } else if (envelope.kind == PROTO_shape_delete) {
         on_delete(server, request, &body.delete);
+    } else if (envelope.kind == PROTO_shape_wake) {
+        on_wake(server, request);
     } else {
         on_list(server, request, &body.list);
     }

@@ -153,6 +153,9 @@ a_wrong_value_is_named_with_what_is_allowed(void **state)
     assert_string_equal(refused("ELECTRIC_LONG_POLL_TIMEOUT=6min"),
                         "ELECTRIC_LONG_POLL_TIMEOUT is \"6min\" but must be a duration from 1ms to "
                         "5min (units: ms, s, min; none: ms)");
+    assert_string_equal(refused("ELECTRIC_REPLICATION_IDLE_TIMEOUT=29999"),
+                        "ELECTRIC_REPLICATION_IDLE_TIMEOUT is 29999 ms: minimum supported timeout "
+                        "is 30sec (0: never)");
     assert_string_equal(refused("ELECTRIC_INSECURE=yes"),
                         "ELECTRIC_INSECURE is \"yes\" but must be true or false");
     assert_string_equal(refused("ELECTRIC_LOG_LEVEL=loud"),

@@ -371,6 +371,32 @@ test_the_snapshot_pool_heals_beside_the_stream(void **state)
     assert_int_equal(s.sender, STREAM_SENDER_STREAMING);
 }
 
+static void
+test_asleep_nothing_is_open_until_a_wake(void **state)
+{
+    (void)state;
+    get_streaming();
+    assert_int_equal(simple(STREAM_EVENT_SLEEP), STREAM_DO_CLOSE_SENDER | STREAM_DO_CLOSE_LOCK |
+                                                     STREAM_DO_FORGET_HELLO |
+                                                     STREAM_DO_CLOSE_POOLS);
+    assert_int_equal(stream_state_deadline(&s, now_ms), UINT64_MAX);
+    now_ms += 3600000;
+    assert_int_equal(simple(STREAM_EVENT_TICK), 0);
+    assert_int_equal(board(second, true), 0);
+    assert_int_equal(simple(STREAM_EVENT_WAKE), STREAM_DO_OPEN_ADMIN);
+    assert_int_equal(up(STREAM_PART_ADMIN), STREAM_DO_OPEN_LOCK);
+}
+
+static void
+test_only_a_stream_falls_asleep(void **state)
+{
+    (void)state;
+    get_lock();
+    assert_int_equal(simple(STREAM_EVENT_SLEEP), 0);
+    assert_false(s.is_asleep);
+    assert_int_equal(s.lock, STREAM_LOCK_HELD);
+}
+
 int
 main(void)
 {
@@ -394,6 +420,8 @@ main(void)
         cmocka_unit_test_setup(test_a_failed_task_is_tried_again, fresh),
         cmocka_unit_test_setup(test_what_a_person_must_repair_ends_everything, fresh),
         cmocka_unit_test_setup(test_the_snapshot_pool_heals_beside_the_stream, fresh),
+        cmocka_unit_test_setup(test_asleep_nothing_is_open_until_a_wake, fresh),
+        cmocka_unit_test_setup(test_only_a_stream_falls_asleep, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
