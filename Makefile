@@ -60,7 +60,7 @@ FUZZ   := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c)
 SRC    := $(wildcard $(addsuffix /*.[ch],common common/core proto services/* tests/*))
 
 PG ?=
-.PHONY: help build run test docs-check coverage check unit asan tsan asan-all tsan-all bench fuzz lint tidy format format-check install clean
+.PHONY: help build run test faults docs-check coverage check unit asan tsan asan-all tsan-all bench fuzz lint tidy format format-check install clean
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t20
 
@@ -75,6 +75,12 @@ test: ## install what is missing, then every test against a real Postgres (PG=14
 	tools/install-deps build test
 	$(MAKE) -j$$(nproc) build $(UNIT)
 	PG=$(PG) SHAPEWIRE_BIN=$(BIN) tools/run-tests $(UNIT)
+
+faults: ## ten minutes of random faults under load (SHAPEWIRE_SEED, SHAPEWIRE_FAULT_SECONDS)
+	tools/install-deps build test
+	$(MAKE) -j$$(nproc) build
+	SHAPEWIRE_FAULT_SECONDS=$${SHAPEWIRE_FAULT_SECONDS:-600} \
+	    /usr/bin/python3 -m pytest -q -s tests/faults/test_random.py
 
 unit: $(UNIT) ## unit tests and simulations, under 30 seconds
 	@tests/run $(UNIT)
