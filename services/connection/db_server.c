@@ -116,9 +116,10 @@ dispatch(struct db_server *server, struct db_request *request, enum proto_kind k
 static bool
 is_of_this_channel(enum proto_kind kind)
 {
-    return kind == PROTO_db_wake || kind == PROTO_db_inspect || kind == PROTO_db_visible || kind == PROTO_db_publish ||
-           kind == PROTO_db_unpublish || kind == PROTO_db_snapshot_begin ||
-           kind == PROTO_db_snapshot_next || kind == PROTO_db_snapshot_cancel;
+    return kind == PROTO_db_wake || kind == PROTO_db_inspect || kind == PROTO_db_visible ||
+           kind == PROTO_db_publish || kind == PROTO_db_unpublish ||
+           kind == PROTO_db_snapshot_begin || kind == PROTO_db_snapshot_next ||
+           kind == PROTO_db_snapshot_cancel;
 }
 
 static bool

@@ -126,8 +126,8 @@ sender_durable_lsn(const struct sender *sender)
 bool
 sender_is_even(const struct sender *sender)
 {
-    return sender->fill.size == 0 && !sender->is_in_transaction &&
-           repl_is_idle(sender->def.repl) && sender->received_lsn == sender->durable_lsn;
+    return sender->fill.size == 0 && !sender->is_in_transaction && repl_is_idle(sender->def.repl) &&
+           sender->received_lsn == sender->durable_lsn;
 }
 
 uint64_t
