@@ -23,14 +23,15 @@ OPT_debug    := -O0 -g3 -fstack-protector-strong
 OPT_coverage := -O0 -g --coverage
 OPT_asan     := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_tsan     := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
-OPT_fuzz     := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
+OPT_fuzz     := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+                -fno-sanitize-recover=all -fprofile-instr-generate -fcoverage-mapping
 
 # Where Debian and most others put libpq-fe.h.
 PQ_INCLUDE := $(or $(shell pkg-config --cflags-only-I libpq 2>/dev/null),-I/usr/include/postgresql)
 CPPFLAGS   += -I. $(patsubst -I%,-isystem %,$(PQ_INCLUDE)) -D_GNU_SOURCE -MMD -MP
 CFLAGS   += -std=c17 -pthread -fPIE $(WARN) $(OPT_$(MODE))
 LDFLAGS  += -pthread -pie -Wl,--as-needed -Wl,-z,relro,-z,now,-z,noexecstack
-LDFLAGS  += $(filter -fsanitize=% --coverage,$(OPT_$(MODE)))
+LDFLAGS  += $(filter -fsanitize=% --coverage -fprofile-instr-generate,$(OPT_$(MODE)))
 Q := $(if $(V),,@)
 
 # services/some_name is the program shapewire-some-name; the libraries it links stand here.
@@ -56,7 +57,7 @@ BENCHED := $(filter-out %/main.o,$(LIB) $(call objects,services/*/*.c))
 UNIT   := $(patsubst %.c,$(B)/bin/%,$(notdir $(wildcard tests/unit/test_*.c tests/sim/test_*.c)))
 BENCH  := $(patsubst tests/bench/%.c,$(B)/bin/%,$(wildcard tests/bench/bench_*.c))
 PROBES := $(patsubst tests/probe/%.c,$(B)/bin/%,$(wildcard tests/probe/*_probe.c))
-FUZZ   := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ   := $(patsubst tests/fuzz/%.c,build/fuzz/bin/%,$(wildcard tests/fuzz/fuzz_*.c))
 SRC    := $(wildcard $(addsuffix /*.[ch],common common/core proto services/* tests/*))
 
 PG ?=
@@ -100,12 +101,10 @@ bench: ## figures of the whole engine, each beside a limit measured in the same 
 	/usr/bin/python3 tests/bench/run.py
 
 FUZZ_SECONDS ?= 20
-fuzz: $(FUZZ) ## each fuzzer for FUZZ_SECONDS
-	@for f in $(FUZZ); do \
-	    mkdir -p build/corpus/$$(basename $$f); \
-	    $$f -max_total_time=$(FUZZ_SECONDS) -verbosity=0 build/corpus/$$(basename $$f) \
-	        $$(ls -d tests/fuzz/corpus/$$(basename $$f) 2>/dev/null) || exit 1; \
-	done
+fuzz: ## each fuzzer from nothing for FUZZ_SECONDS: no crash, 80 % of its module's lines
+	tools/install-deps build lint
+	$(MAKE) CC="$(if $(findstring clang,$(CC)),$(CC),clang)" MODE=fuzz $(FUZZ)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz-coverage $(FUZZ)
 
 check: lint docs-check test asan tsan fuzz ## what one runs before handing in
 
@@ -189,11 +188,10 @@ $(B)/%.o: %.c
 	@echo "  CC $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-# The archive again, with the coverage that libFuzzer steers by.
-build/fuzz/%: tests/fuzz/%.c
-	$(MAKE) CC=clang MODE=fuzz build/fuzz/libtested.a
+build/fuzz/bin/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libtested.a
+	@mkdir -p $(@D)
 	@echo "  LD $@"
-	$(Q)clang -std=c17 -I. -D_GNU_SOURCE $(OPT_fuzz),fuzzer -o $@ $< build/fuzz/libtested.a $(LIBS_tests)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_tests)
 
 .SECONDARY:
 -include $(shell find $(B) -name "*.d" 2>/dev/null)

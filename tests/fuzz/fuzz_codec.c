@@ -2,6 +2,8 @@
  * Whatever decodes must come out of its own encoding as the same message. Half of the inputs are
  * read as they are; the others choose a message that is filled by chance and then broken by one
  * byte.
+ *
+ * Covers: proto/codec.c proto/layout.c common/pack.c
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,8 @@
-/* Any text: a URL with host, user, port and keywords for libpq, or an error, never a crash. */
+/*
+ * Any text: a URL with host, user, port and keywords for libpq, or an error, never a crash.
+ *
+ * Covers: common/core/conn_url.c
+ */
 #include "common/core/conn_url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

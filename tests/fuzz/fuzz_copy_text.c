@@ -1,4 +1,8 @@
-/* Whatever is taken for a row must come out the same when it is written again. */
+/*
+ * Whatever is taken for a row must come out the same when it is written again.
+ *
+ * Covers: common/core/copy_text.c
+ */
 #include <stdlib.h>
 #include <string.h>
 

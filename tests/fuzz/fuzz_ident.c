@@ -1,4 +1,8 @@
-/* Any text: names, or an error; a name that was quoted again is the same one. */
+/*
+ * Any text: names, or an error; a name that was quoted again is the same one.
+ *
+ * Covers: common/core/ident.c
+ */
 #include "common/core/ident.h"
 
 #include "common/buf.h"

@@ -1,4 +1,8 @@
-/* What we write as a JSON string, a JSON parser reads back as the same text. */
+/*
+ * What we write as a JSON string, a JSON parser reads back as the same text.
+ *
+ * Covers: common/json.c
+ */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,8 @@
 /*
  * Recovery of any bytes: it ends inside them, behind a whole commit, and says the same when it is
  * given only what it kept. The walk over items stays inside them and only goes forward.
+ *
+ * Covers: common/core/log_format.c
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,8 @@
-/* Any texts have a class. */
+/*
+ * Any texts have a class.
+ *
+ * Covers: common/core/pg_error.c
+ */
 #include "common/core/pg_error.h"
 
 #include <string.h>

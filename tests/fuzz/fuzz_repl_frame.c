@@ -1,4 +1,8 @@
-/* Any batch: frames and what pgoutput says in them, or an error; nothing is read beyond the end. */
+/*
+ * Any batch: frames and what pgoutput says in them, or an error; nothing is read beyond the end.
+ *
+ * Covers: common/core/repl_frame.c
+ */
 
 #include "common/core/pgoutput.h"
 #include "common/core/repl_frame.h"

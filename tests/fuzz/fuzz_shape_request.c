@@ -1,6 +1,11 @@
-/* Any query: a checked one, or a 400 body that is one JSON object in one line, never a crash. */
+/*
+ * Any query: a checked one, or a 400 body that is one JSON object in one line, never a crash.
+ *
+ * Covers: common/core/shape_request.c
+ */
 #include "common/core/shape_reply.h"
 #include "common/core/shape_request.h"
+#include "tests/lib/fuzz_input.h"
 
 /* Control bytes stand for words: so that queries that mean something are found from nothing. */
 static const char *const WORDS[32] = {
@@ -72,13 +77,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 4096) {
         return 0;
     }
-    for (size_t i = 0; i < size; i++) {
-        if (data[i] < COUNT_OF(WORDS)) {
-            buf_append_str(&words, WORDS[data[i]]);
-        } else {
-            buf_append_byte(&words, data[i]);
-        }
-    }
+    fuzz_input_spell(WORDS, COUNT_OF(WORDS), view_of(data, size), &words);
     check((struct view){data, size});
     check(buf_view(&words));
     buf_free(&words);

@@ -1,4 +1,8 @@
-/* Any bytes: each of the events holds an item, and no line break but its own two. */
+/*
+ * Any bytes: each of the events holds an item, and no line break but its own two.
+ *
+ * Covers: common/core/sse.c
+ */
 #include "common/core/sse.h"
 
 #include <string.h>

@@ -1,6 +1,9 @@
 /*
  * Any text is a clause or an error. A clause survives its own bytes, has the same SQL after them,
  * and gives a row some truth. The second half of the input is tried as stored bytes.
+ *
+ * Covers: common/core/where_check.c common/core/where_build.c common/core/where_code.c
+ *     common/core/where_sql.c common/core/where_eval.c common/sql_parse.c
  */
 #include <stdlib.h>
 #include <string.h>
