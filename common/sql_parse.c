@@ -294,23 +294,38 @@ convert_func(struct conversion *c, const PgQuery__FuncCall *call)
     return node;
 }
 
-/* `a[1]`, `a[1:2]`, `a[1][2]`: an index around an index. A field selection is not for us. */
+/* `a[1][2]` is one node, and so is `a[1:2][3]`, where a plain 3 means 1:3. A field selection is not
+ * for us. */
 static struct sql_node *
 convert_indirection(struct conversion *c, const PgQuery__AIndirection *indirection)
 {
-    struct sql_node *node = convert(c, indirection->arg);
-    for (size_t i = 0; i < indirection->n_indirection && node != NULL; i++) {
+    bool is_slice = false;
+    size_t count = indirection->n_indirection;
+    for (size_t i = 0; i < count; i++) {
         const pg_node *step = indirection->indirection[i];
         if (step->node_case != PG_QUERY__NODE__NODE_A_INDICES) {
-            return other(c, "A_Indirection", node->location);
+            return other(c, "A_Indirection", -1);
         }
-        const PgQuery__AIndices *indices = step->a_indices;
-        struct sql_node *outer = make(c, indices->is_slice ? SQL_SLICE : SQL_INDEX, node->location,
-                                      indices->is_slice ? 3 : 2);
-        outer->args[0] = node;
-        bool ok = !indices->is_slice || set_arg(c, outer, 1, indices->lidx);
-        ok = ok && set_arg(c, outer, indices->is_slice ? 2 : 1, indices->uidx);
-        node = ok ? outer : NULL;
+        is_slice = is_slice || step->a_indices->is_slice;
+    }
+    struct sql_node *node =
+        make(c, is_slice ? SQL_SLICE : SQL_INDEX, -1, 1 + (is_slice ? 2 * count : count));
+    if (!set_arg(c, node, 0, indirection->arg)) {
+        return NULL;
+    }
+    node->location = node->args[0]->location;
+    for (size_t i = 0; i < count; i++) {
+        const PgQuery__AIndices *indices = indirection->indirection[i]->a_indices;
+        size_t place = is_slice ? 2 + 2 * i : 1 + i;
+        if (is_slice && !indices->is_slice) {
+            node->args[place - 1] = make(c, SQL_INT, node->location, 0);
+            node->args[place - 1]->number = 1;
+        } else if (is_slice && !set_arg(c, node, place - 1, indices->lidx)) {
+            return NULL;
+        }
+        if (!set_arg(c, node, place, indices->uidx)) {
+            return NULL;
+        }
     }
     return node;
 }

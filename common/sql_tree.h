@@ -38,8 +38,8 @@ enum sql_kind {
     SQL_CAST,         /* names: type; number: array dimensions; args: value, then type modifiers */
     SQL_FUNC,         /* names: function; args; flags: SQL_AGGREGATE, SQL_VARIADIC */
     SQL_ARRAY,        /* ARRAY[…]: args */
-    SQL_INDEX,        /* args: array, index */
-    SQL_SLICE,        /* args: array, low or NULL, high or NULL */
+    SQL_INDEX,        /* args: array, an index for each dimension */
+    SQL_SLICE,        /* args: array, for each dimension low or NULL and high or NULL */
     SQL_CASE,         /* args: operand or NULL, else or NULL, then pairs of when, result */
     SQL_COALESCE,     /* args */
     SQL_GREATEST,     /* args */

@@ -291,3 +291,42 @@ where_array_print(struct where_type type, const struct where_array *array, struc
     }
     print_level((struct where_type){.base = type.base, .oid = type.oid}, array, 0, &next, out);
 }
+
+void
+where_array_slice(const struct where_array *array, const struct where_value *bounds,
+                  size_t dimension_count, struct arena *mem, struct where_array *slice_out)
+{
+    size_t low[WHERE_ARRAY_DIMENSIONS] = {0};
+    struct where_array slice = {.count = 1, .dimension_count = array->dimension_count};
+    *slice_out = (struct where_array){0};
+    if (array->dimension_count < dimension_count || array->count == 0) {
+        return;
+    }
+    for (size_t i = 0; i < array->dimension_count; i++) {
+        int64_t size = (int64_t)array->dimensions[i];
+        int64_t first = i < dimension_count ? bounds[2 * i].integer : 1;
+        int64_t last = i < dimension_count ? bounds[2 * i + 1].integer : size;
+        first = first < 1 ? 1 : first;
+        last = last > size ? size : last;
+        if (first > last) {
+            return;
+        }
+        low[i] = (size_t)(first - 1);
+        slice.dimensions[i] = (size_t)(last - first + 1);
+        slice.count *= slice.dimensions[i];
+    }
+    struct where_value *items = arena_alloc(mem, slice.count, sizeof *items);
+    for (size_t k = 0; k < slice.count; k++) {
+        size_t rest = k; /* the place within the slice becomes one within the array */
+        size_t place = 0;
+        size_t unit = 1;
+        for (size_t i = slice.dimension_count; i-- > 0;) {
+            place += (low[i] + rest % slice.dimensions[i]) * unit;
+            rest /= slice.dimensions[i];
+            unit *= array->dimensions[i];
+        }
+        items[k] = array->items[place];
+    }
+    slice.items = items;
+    *slice_out = slice;
+}

@@ -29,6 +29,13 @@ void where_array_print(struct where_type type, const struct where_array *array, 
 bool where_array_contains(struct where_type type, const struct where_array *a,
                           const struct where_array *b);
 
+/*
+ * a[low:high]… for the first `dimension_count` dimensions, bounds in pairs; the others in full.
+ * Nothing where they do not meet.
+ */
+void where_array_slice(const struct where_array *array, const struct where_value *bounds,
+                       size_t dimension_count, struct arena *mem, struct where_array *slice_out);
+
 /* Have they an element that is not NULL in common? (a && b) */
 bool where_array_overlaps(struct where_type type, const struct where_array *a,
                           const struct where_array *b);

@@ -202,6 +202,9 @@ static struct expr *
 make_call(struct where_builder *b, const struct where_fn *fn, struct expr *const *args,
           size_t arg_count, int32_t location)
 {
+    if (fn->impl == NULL) {
+        return where_fail(b, location, "this form of %s is not supported", fn->name);
+    }
     struct expr *expr = where_make(b, EXPR_CALL, location, arg_count);
     expr->fn = fn;
     expr->type.base = fn->result;
@@ -346,9 +349,10 @@ where_make_function(struct where_builder *b, struct view name, struct expr **arg
         return where_fail(b, location, "unknown or unsupported function %.*s/%zu", (int)name.size,
                           (const char *)name.bytes, arg_count);
     }
-    return where_fail(b, location, "Could not select a function overload for %.*s(%s%s%s)",
+    return where_fail(b, location, "Could not select a function overload for %.*s(%s%s%s%s%s)",
                       (int)name.size, (const char *)name.bytes, where_type_name(types[0]),
-                      arg_count > 1 ? ", " : "", arg_count > 1 ? where_type_name(types[1]) : "");
+                      arg_count > 1 ? ", " : "", arg_count > 1 ? where_type_name(types[1]) : "",
+                      arg_count > 2 ? ", " : "", arg_count > 2 ? where_type_name(types[2]) : "");
 }
 
 bool
@@ -365,7 +369,7 @@ where_same_type(struct where_builder *b, struct expr **left, struct expr **right
     }
     struct expr *args[2] = {*left, *right}; /* float4 with float8, or both constants and folded */
     struct where_type type;
-    if (!where_common_type(b, args, 2, &type, location)) {
+    if (!where_common_type(b, "ARRAY", args, 2, &type, location)) {
         return false;
     }
     *left = args[0];
@@ -401,12 +405,12 @@ find_common_type(struct expr *const *args, size_t count, struct where_type *type
 }
 
 bool
-where_common_type(struct where_builder *b, struct expr **args, size_t count,
+where_common_type(struct where_builder *b, const char *what, struct expr **args, size_t count,
                   struct where_type *type_out, int32_t location)
 {
     struct where_type other;
     if (!find_common_type(args, count, type_out, &other)) {
-        where_fail(b, location, "ARRAY types %s and %s cannot be matched",
+        where_fail(b, location, "%s types %s and %s cannot be matched", what,
                    where_type_name(*type_out), where_type_name(other));
         return false;
     }

@@ -56,8 +56,29 @@ bool where_same_type(struct where_builder *b, struct expr **left, struct expr **
                      int32_t location);
 
 /* All as one type, the one that the others can become. */
-bool where_common_type(struct where_builder *b, struct expr **args, size_t count,
+bool where_common_type(struct where_builder *b, const char *what, struct expr **args, size_t count,
                        struct where_type *type_out, int32_t location);
+
+/* AND (`deciding` false) or OR of what is bool: constants that say nothing go, and one that decides
+ * stays alone. `args` is consumed. */
+struct expr *where_make_junction(struct where_builder *b, bool deciding, struct expr **args,
+                                 size_t count, int32_t location);
+
+/* A bool, or an unknown literal read as one. NULL stays NULL. */
+struct expr *where_as_bool(struct where_builder *b, struct expr *expr);
+
+struct expr *where_make_is_null(struct where_builder *b, struct expr *arg, bool is_negated,
+                                int32_t location);
+
+/* ---- where_build_more.c: CASE, NULLIF, subscripts and rows */
+
+struct expr *where_build_case(struct where_builder *b, const struct sql_node *node);
+struct expr *where_build_nullif(struct where_builder *b, const struct sql_node *node);
+struct expr *where_build_subscript(struct where_builder *b, const struct sql_node *node);
+
+/* Does an operand of this node say ROW(…)? Then where_build_rows() is for it. */
+bool where_has_rows(const struct sql_node *node);
+struct expr *where_build_rows(struct where_builder *b, const struct sql_node *node);
 
 /* Evaluates what has constants only. */
 struct expr *where_fold(struct where_builder *b, struct expr *expr);

@@ -88,8 +88,8 @@ build_column(struct where_builder *b, const struct sql_node *node)
 
 /* ---- junctions and tests */
 
-static struct expr *
-as_bool(struct where_builder *b, struct expr *expr)
+struct expr *
+where_as_bool(struct where_builder *b, struct expr *expr)
 {
     struct where_type boolean = {.base = WT_BOOL};
     if (expr == NULL || where_type_equal(expr->type, boolean)) {
@@ -101,37 +101,44 @@ as_bool(struct where_builder *b, struct expr *expr)
     return where_fail(b, expr->location, "%s is not castable to bool", where_type_name(expr->type));
 }
 
-/* TRUE in an AND and FALSE in an OR say nothing; the opposite says all. */
-static struct expr *
-build_junction(struct where_builder *b, const struct sql_node *node)
+struct expr *
+where_make_junction(struct where_builder *b, bool deciding, struct expr **args, size_t count,
+                    int32_t location)
 {
-    bool deciding = node->kind == SQL_OR;
-    struct expr *expr =
-        where_make(b, deciding ? EXPR_OR : EXPR_AND, node->location, node->arg_count);
+    struct expr *expr = where_make(b, deciding ? EXPR_OR : EXPR_AND, location, count);
     expr->type.base = WT_BOOL;
     expr->arg_count = 0;
     bool decided = false;
-    for (size_t i = 0; i < node->arg_count; i++) {
-        struct expr *arg = as_bool(b, where_build(b, node->args[i]));
-        if (arg == NULL) {
-            return NULL;
-        }
-        bool is_known = arg->kind == EXPR_CONST && !arg->value.is_null;
-        decided = decided || (is_known && arg->value.boolean == deciding);
+    for (size_t i = 0; i < count; i++) {
+        bool is_known = args[i]->kind == EXPR_CONST && !args[i]->value.is_null;
+        decided = decided || (is_known && args[i]->value.boolean == deciding);
         if (!is_known) {
-            expr->args[expr->arg_count++] = arg;
+            expr->args[expr->arg_count++] = args[i];
         }
     }
     if (decided || expr->arg_count == 0) {
-        return where_make_bool(b, node->location, decided ? deciding : !deciding);
+        return where_make_bool(b, location, decided ? deciding : !deciding);
     }
     return expr->arg_count == 1 ? expr->args[0] : expr;
 }
 
 static struct expr *
+build_junction(struct where_builder *b, const struct sql_node *node)
+{
+    struct expr **args = arena_alloc(b->mem, node->arg_count + 1, sizeof(struct expr *));
+    for (size_t i = 0; i < node->arg_count; i++) {
+        args[i] = where_as_bool(b, where_build(b, node->args[i]));
+        if (args[i] == NULL) {
+            return NULL;
+        }
+    }
+    return where_make_junction(b, node->kind == SQL_OR, args, node->arg_count, node->location);
+}
+
+static struct expr *
 build_not(struct where_builder *b, const struct sql_node *node)
 {
-    struct expr *arg = as_bool(b, where_build(b, node->args[0]));
+    struct expr *arg = where_as_bool(b, where_build(b, node->args[0]));
     return arg == NULL ? NULL : where_make_not(b, arg);
 }
 
@@ -148,33 +155,48 @@ test_name(const struct sql_node *node)
     return negated ? "IS NOT UNKNOWN" : "IS UNKNOWN";
 }
 
-static struct expr *
-build_test(struct where_builder *b, const struct sql_node *node)
+struct expr *
+where_make_is_null(struct where_builder *b, struct expr *arg, bool is_negated, int32_t location)
 {
-    struct expr *arg = where_build(b, node->args[0]);
-    if (arg == NULL) {
-        return NULL;
-    }
-    enum expr_kind kind = EXPR_IS_NULL;
-    if (node->kind != SQL_IS_NULL) {
-        if (arg->type.base == WT_UNKNOWN) {
-            arg = as_bool(b, arg);
-        } else if (arg->type.base != WT_BOOL || arg->type.is_array) {
-            return where_fail(b, node->location, "argument of %s must be bool, not %s",
-                              test_name(node), where_type_name(arg->type));
-        }
-        kind = node->kind == SQL_IS_TRUE    ? EXPR_IS_TRUE
-               : node->kind == SQL_IS_FALSE ? EXPR_IS_FALSE
-                                            : EXPR_IS_UNKNOWN;
-    } else if (arg->type.base == WT_UNKNOWN) {
+    if (arg->type.base == WT_UNKNOWN && !arg->type.is_array) {
         arg = where_coerce(b, arg, (struct where_type){.base = WT_TEXT});
     }
     if (arg == NULL) {
         return NULL;
     }
+    struct expr *expr = where_make(b, EXPR_IS_NULL, location, 1);
+    expr->type.base = WT_BOOL;
+    expr->is_negated = is_negated;
+    expr->args[0] = arg;
+    return where_fold(b, expr);
+}
+
+static struct expr *
+build_test(struct where_builder *b, const struct sql_node *node)
+{
+    bool is_negated = (node->flags & SQL_NEGATED) != 0;
+    struct expr *arg = where_build(b, node->args[0]);
+    if (arg == NULL) {
+        return NULL;
+    }
+    if (node->kind == SQL_IS_NULL) {
+        return where_make_is_null(b, arg, is_negated, node->location);
+    }
+    if (arg->type.base == WT_UNKNOWN) {
+        arg = where_as_bool(b, arg);
+    } else if (arg->type.base != WT_BOOL || arg->type.is_array) {
+        return where_fail(b, node->location, "argument of %s must be bool, not %s", test_name(node),
+                          where_type_name(arg->type));
+    }
+    if (arg == NULL) {
+        return NULL;
+    }
+    enum expr_kind kind = node->kind == SQL_IS_TRUE    ? EXPR_IS_TRUE
+                          : node->kind == SQL_IS_FALSE ? EXPR_IS_FALSE
+                                                       : EXPR_IS_UNKNOWN;
     struct expr *expr = where_make(b, kind, node->location, 1);
     expr->type.base = WT_BOOL;
-    expr->is_negated = (node->flags & SQL_NEGATED) != 0;
+    expr->is_negated = is_negated;
     expr->args[0] = arg;
     return where_fold(b, expr);
 }
@@ -273,6 +295,9 @@ build_in(struct where_builder *b, const struct sql_node *node)
         return NULL;
     }
     size_t count = node->arg_count - 1;
+    if (count > WHERE_LIST_MAX) {
+        return where_fail(b, node->location, "a list may have at most %u elements", WHERE_LIST_MAX);
+    }
     struct expr **items = arena_alloc(b->mem, count + 1, sizeof(struct expr *));
     for (size_t i = 0; i < count; i++) {
         items[i] = where_build(b, node->args[i + 1]);
@@ -290,13 +315,20 @@ static struct expr *
 build_list(struct where_builder *b, const struct sql_node *node, enum expr_kind kind)
 {
     struct expr *expr = where_make(b, kind, node->location, node->arg_count);
+    if (node->arg_count > WHERE_LIST_MAX) {
+        return where_fail(b, node->location, "a list may have at most %u elements", WHERE_LIST_MAX);
+    }
     for (size_t i = 0; i < node->arg_count; i++) {
         expr->args[i] = where_build(b, node->args[i]);
         if (expr->args[i] == NULL) {
             return NULL;
         }
     }
-    if (!where_common_type(b, expr->args, expr->arg_count, &expr->type, node->location)) {
+    const char *what = kind == EXPR_ARRAY      ? "ARRAY"
+                       : kind == EXPR_COALESCE ? "COALESCE"
+                       : kind == EXPR_GREATEST ? "GREATEST"
+                                               : "LEAST";
+    if (!where_common_type(b, what, expr->args, expr->arg_count, &expr->type, node->location)) {
         return NULL;
     }
     if (kind == EXPR_ARRAY) {
@@ -306,34 +338,6 @@ build_list(struct where_builder *b, const struct sql_node *node, enum expr_kind 
         }
         expr->type.is_array = true;
     }
-    return where_fold(b, expr);
-}
-
-static struct expr *
-build_index(struct where_builder *b, const struct sql_node *node)
-{
-    struct expr *array = where_build(b, node->args[0]);
-    struct expr *subscript = array == NULL ? NULL : where_build(b, node->args[1]);
-    subscript =
-        subscript == NULL ? NULL : where_coerce(b, subscript, (struct where_type){.base = WT_INT4});
-    if (subscript == NULL) {
-        return NULL;
-    }
-    bool goes_on = array->kind == EXPR_INDEX;
-    if (!goes_on && !array->type.is_array) {
-        return where_fail(b, node->location, "cannot subscript type %s because it is not an array",
-                          where_type_name(array->type));
-    }
-    size_t before = goes_on ? array->arg_count : 1;
-    struct expr *expr = where_make(b, EXPR_INDEX, node->location, before + 1);
-    if (goes_on) {
-        memcpy(expr->args, array->args, before * sizeof(struct expr *));
-    } else {
-        expr->args[0] = array;
-    }
-    expr->args[before] = subscript;
-    expr->type = expr->args[0]->type;
-    expr->type.is_array = false;
     return where_fold(b, expr);
 }
 
@@ -415,16 +419,10 @@ refuse(struct where_builder *b, const struct sql_node *node)
     case SQL_CLOCK:
         return where_fail(b, node->location, "%.*s is not supported in this context",
                           (int)node->text.size, (const char *)node->text.bytes);
-    case SQL_CASE:
-        return where_fail(b, node->location, "CaseExpr is not supported in this context");
     case SQL_ROW:
         return where_fail(b, node->location, "RowExpr is not supported in this context");
     case SQL_COLLATE:
         return where_fail(b, node->location, "CollateClause is not supported in this context");
-    case SQL_NULLIF:
-        return where_fail(b, node->location, "expression NULLIF is not currently supported");
-    case SQL_SLICE:
-        return where_fail(b, node->location, "array slices are not currently supported");
     default:
         return where_fail(b, node->location, "expression %.*s is not currently supported",
                           (int)node->text.size, (const char *)node->text.bytes);
@@ -434,6 +432,9 @@ refuse(struct where_builder *b, const struct sql_node *node)
 struct expr *
 where_build(struct where_builder *b, const struct sql_node *node)
 {
+    if (where_has_rows(node)) {
+        return where_build_rows(b, node);
+    }
     switch (node->kind) {
     case SQL_NULL:
     case SQL_BOOL:
@@ -475,7 +476,12 @@ where_build(struct where_builder *b, const struct sql_node *node)
     case SQL_ARRAY:
         return build_list(b, node, EXPR_ARRAY);
     case SQL_INDEX:
-        return build_index(b, node);
+    case SQL_SLICE:
+        return where_build_subscript(b, node);
+    case SQL_CASE:
+        return where_build_case(b, node);
+    case SQL_NULLIF:
+        return where_build_nullif(b, node);
     case SQL_COALESCE:
         return build_list(b, node, EXPR_COALESCE);
     case SQL_GREATEST:
@@ -483,9 +489,6 @@ where_build(struct where_builder *b, const struct sql_node *node)
     case SQL_LEAST:
         return build_list(b, node, EXPR_LEAST);
     case SQL_BITSTRING:
-    case SQL_NULLIF:
-    case SQL_SLICE:
-    case SQL_CASE:
     case SQL_ROW:
     case SQL_COLLATE:
     case SQL_SUBQUERY:
@@ -494,6 +497,21 @@ where_build(struct where_builder *b, const struct sql_node *node)
         return refuse(b, node);
     }
     return refuse(b, node);
+}
+
+/* Trees share parts (BETWEEN SYMMETRIC, rows); spelled out, as SQL and as bytes, they do not. */
+static bool
+is_within_limits(const struct expr *expr, size_t depth, size_t *nodes)
+{
+    if (depth >= WHERE_DEPTH_MAX || ++*nodes > WHERE_NODES_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        if (!is_within_limits(expr->args[i], depth + 1, nodes)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool
@@ -519,6 +537,11 @@ where_check_tree(const struct sql_node *tree, const struct where_scope *scope, s
     }
     if (expr->type.base != WT_BOOL || expr->type.is_array) {
         return err_set(err, ERR_INVALID, "WHERE clause must return a boolean");
+    }
+    size_t nodes = 0;
+    if (!is_within_limits(expr, 0, &nodes)) {
+        return err_set(err, ERR_LIMIT, "the clause is too large: more than %u nodes or %u levels",
+                       WHERE_NODES_MAX, WHERE_DEPTH_MAX);
     }
     *expr_out = expr;
     return true;

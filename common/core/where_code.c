@@ -1,10 +1,9 @@
 #include "common/core/where_code.h"
 
+#include "common/core/where_array.h"
 #include "common/core/where_cast.h"
 #include "common/core/where_fn.h"
 
-#define DEPTH_MAX \
-    256 /* folding makes at most one level of ours from one of SQL_DEPTH_MAX, casts one more */
 #define FLAG_NEGATED  1u
 #define FLAG_IMPLICIT 2u
 
@@ -177,6 +176,32 @@ is_sound_index(const struct expr *expr)
 }
 
 static bool
+is_sound_slice(const struct expr *expr)
+{
+    for (size_t i = 1; i < expr->arg_count; i++) {
+        if (!is_scalar(expr->args[i], WT_INT4)) {
+            return false;
+        }
+    }
+    return expr->arg_count >= 3 && expr->arg_count % 2 == 1 &&
+           expr->arg_count <= 1 + 2 * WHERE_ARRAY_DIMENSIONS && expr->type.is_array &&
+           where_type_equal(expr->args[0]->type, expr->type);
+}
+
+static bool
+is_sound_case(const struct expr *expr)
+{
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        bool is_condition = i % 2 == 1;
+        if (is_condition ? !is_scalar(expr->args[i], WT_BOOL)
+                         : !where_type_equal(expr->args[i]->type, expr->type)) {
+            return false;
+        }
+    }
+    return expr->arg_count % 2 == 1;
+}
+
+static bool
 is_sound(const struct expr *expr)
 {
     const struct where_type boolean = {.base = WT_BOOL};
@@ -220,6 +245,10 @@ is_sound(const struct expr *expr)
         return expr->arg_count == 1 && is_text(expr->args[0]);
     case EXPR_CONVERT:
         return expr->arg_count == 1 && where_cast_exists(expr->args[0]->type, expr->type);
+    case EXPR_CASE:
+        return is_sound_case(expr);
+    case EXPR_SLICE:
+        return is_sound_slice(expr);
     }
     return false;
 }
@@ -253,7 +282,7 @@ decode_own(struct decoding *d, struct expr *expr)
     case EXPR_ANY:
     case EXPR_ALL:
         expr->fn = where_fn_by_number(take_u32(d));
-        return expr->fn != NULL;
+        return expr->fn != NULL && expr->fn->impl != NULL;
     case EXPR_CONST:
         return decode_const(d, expr);
     default:
@@ -264,14 +293,14 @@ decode_own(struct decoding *d, struct expr *expr)
 static struct expr *
 decode(struct decoding *d)
 {
-    if (d->depth >= DEPTH_MAX) {
+    if (d->depth >= WHERE_DEPTH_MAX) {
         return NULL;
     }
     struct expr *expr = arena_alloc(d->mem, 1, sizeof *expr);
     uint32_t kind = take_u8(d);
     uint32_t flags = take_u8(d);
     uint32_t base = take_u8(d);
-    if (kind > EXPR_CONVERT || base >= WHERE_BASE_COUNT) {
+    if (kind >= EXPR_KIND_COUNT || base >= WHERE_BASE_COUNT) {
         return NULL;
     }
     expr->kind = (enum expr_kind)kind;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/core/where_array.h"
 #include "common/core/where_cast.h"
 #include "common/core/where_fn.h"
 
@@ -265,6 +266,46 @@ eval_index(const struct expr *expr, struct where_row *row, struct where_value *o
     return true;
 }
 
+/* Bounds beyond the array's are the array's; NULL for a NULL bound, nothing for no overlap. */
+static bool
+eval_slice(const struct expr *expr, struct where_row *row, struct where_value *out, struct err *err)
+{
+    struct where_value array;
+    struct where_value bounds[2 * WHERE_ARRAY_DIMENSIONS];
+    if (!eval(expr->args[0], row, &array, err)) {
+        return false;
+    }
+    bool is_null = array.is_null;
+    for (size_t i = 1; i < expr->arg_count; i++) {
+        if (!eval(expr->args[i], row, &bounds[i - 1], err)) {
+            return false;
+        }
+        is_null = is_null || bounds[i - 1].is_null;
+    }
+    *out = null_value;
+    if (!is_null) {
+        *out = (struct where_value){0};
+        where_array_slice(&array.array, bounds, expr->arg_count / 2, row->mem, &out->array);
+    }
+    return true;
+}
+
+/* Only what is chosen is evaluated: `CASE WHEN n <> 0 THEN 1 / n END` never fails. */
+static bool
+eval_case(const struct expr *expr, struct where_row *row, struct where_value *out, struct err *err)
+{
+    for (size_t i = 1; i + 1 < expr->arg_count; i += 2) {
+        struct where_value condition;
+        if (!eval(expr->args[i], row, &condition, err)) {
+            return false;
+        }
+        if (!condition.is_null && condition.boolean) {
+            return eval(expr->args[i + 1], row, out, err);
+        }
+    }
+    return eval(expr->args[0], row, out, err);
+}
+
 /* A column's text is Postgres' own; bool alone is spelled in full by a cast. */
 static bool
 eval_to_text(const struct expr *expr, struct where_row *row, struct where_value *out,
@@ -356,6 +397,10 @@ eval(const struct expr *expr, struct where_row *row, struct where_value *out, st
     case EXPR_FROM_TEXT:
     case EXPR_CONVERT:
         return eval_conversion(expr, row, out, err);
+    case EXPR_CASE:
+        return eval_case(expr, row, out, err);
+    case EXPR_SLICE:
+        return eval_slice(expr, row, out, err);
     }
     return err_set(err, ERR_INVALID, "expression of unknown kind %d", (int)expr->kind);
 }

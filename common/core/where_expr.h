@@ -35,7 +35,19 @@ enum expr_kind {
     EXPR_TO_TEXT,    /* args: one; its output text */
     EXPR_FROM_TEXT,  /* args: one text, read as `type` */
     EXPR_CONVERT,    /* args: one; its value as `type` (where_cast.h) */
+    EXPR_CASE,       /* args: what else, then pairs: condition, result; all results of one type */
+    EXPR_SLICE,      /* args: array, then low and high, each an int4, for each dimension */
 };
+
+#define EXPR_KIND_COUNT (EXPR_SLICE + 1)
+
+/* What a typed clause may hold, spelled out: casts, rows and simple CASEs take more than one node.
+ */
+#define WHERE_NODES_MAX 65536u
+#define WHERE_DEPTH_MAX 256u
+#define WHERE_ROW_MAX   32u
+#define WHERE_LIST_MAX  10000u /* elements of IN and ARRAY[…] */
+#define WHERE_PARAM_MAX 1000u  /* as many as a request may carry */
 
 struct where_fn;
 

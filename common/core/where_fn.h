@@ -11,7 +11,7 @@
 
 #include "common/core/where_expr.h"
 
-#define WHERE_FN_ARGS 2
+#define WHERE_FN_ARGS 3
 
 /* What an evaluation works with. */
 struct where_scratch {
@@ -41,7 +41,7 @@ struct where_fn {
     uint8_t arg_count;
     enum where_base args[WHERE_FN_ARGS];
     enum where_base result;
-    where_fn_impl impl;
+    where_fn_impl impl; /* NULL: Postgres has it and we do not; seen when overloads are resolved */
     uint32_t flags;
 };
 

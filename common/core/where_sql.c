@@ -117,12 +117,13 @@ append_call(const struct expr *expr, const struct where_scope *scope, struct buf
 {
     bool under_c = needs_c(expr, scope);
     if (expr->fn->kind == FN_FUNCTION) {
+        /* By its schema: a keyword as a name (position, left) and no function of anybody else. */
+        buf_append_str(out, "pg_catalog.");
         buf_append_str(out, expr->fn->name);
         buf_append_byte(out, '(');
-        append_arg(expr->args[0], scope, under_c, out);
-        if (expr->arg_count > 1) {
-            buf_append_str(out, ", ");
-            append_arg(expr->args[1], scope, false, out);
+        for (size_t i = 0; i < expr->arg_count; i++) {
+            buf_append_str(out, i > 0 ? ", " : "");
+            append_arg(expr->args[i], scope, under_c && i == 0, out);
         }
         buf_append_byte(out, ')');
         return;
@@ -203,6 +204,36 @@ append_index(const struct expr *expr, const struct where_scope *scope, struct bu
     }
 }
 
+static void
+append_slice(const struct expr *expr, const struct where_scope *scope, struct buf *out)
+{
+    buf_append_byte(out, '(');
+    where_sql(expr->args[0], scope, out);
+    buf_append_byte(out, ')');
+    for (size_t i = 1; i + 1 < expr->arg_count; i += 2) {
+        buf_append_byte(out, '[');
+        where_sql(expr->args[i], scope, out);
+        buf_append_byte(out, ':');
+        where_sql(expr->args[i + 1], scope, out);
+        buf_append_byte(out, ']');
+    }
+}
+
+static void
+append_case(const struct expr *expr, const struct where_scope *scope, struct buf *out)
+{
+    buf_append_str(out, "(CASE");
+    for (size_t i = 1; i + 1 < expr->arg_count; i += 2) {
+        buf_append_str(out, " WHEN ");
+        where_sql(expr->args[i], scope, out);
+        buf_append_str(out, " THEN ");
+        where_sql(expr->args[i + 1], scope, out);
+    }
+    buf_append_str(out, " ELSE ");
+    where_sql(expr->args[0], scope, out);
+    buf_append_str(out, " END)");
+}
+
 /* Casts that Postgres adds by itself are left to it: a column's own index stays usable. */
 static void
 append_cast(const struct expr *expr, const struct where_scope *scope, struct buf *out)
@@ -276,6 +307,12 @@ where_sql(const struct expr *expr, const struct where_scope *scope, struct buf *
     case EXPR_FROM_TEXT:
     case EXPR_CONVERT:
         append_cast(expr, scope, out);
+        return;
+    case EXPR_CASE:
+        append_case(expr, scope, out);
+        return;
+    case EXPR_SLICE:
+        append_slice(expr, scope, out);
         return;
     }
 }

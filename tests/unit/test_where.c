@@ -124,8 +124,15 @@ test_refusals_have_the_texts_that_clients_know(void **state)
                  "At location 5: invalid syntax for type timestamptz: 2024-01-01");
     expect_error("at > now()", "At location 5: unknown or unsupported function now/0");
     expect_error("v ~ 'a'", "At location 2: unknown binary operator \"~\"");
-    expect_error("case when n=10 then true end",
-                 "At location 0: CaseExpr is not supported in this context");
+    expect_error("case when n=10 then 1 end", "WHERE clause must return a boolean");
+    expect_error("case when n=10 then 1 else 'x'::text end = 1",
+                 "At location 0: CASE types text and int4 cannot be matched");
+    expect_error("(n, id) = (1, 2, 3)",
+                 "At location 8: unequal number of entries in row expressions");
+    expect_error("(n, id) = 1", "At location 10: a row can be compared with a row only");
+    expect_error("1 = (n, id)", "At location 4: RowExpr is not supported in this context");
+    expect_error("n[1] = 1",
+                 "At location 0: cannot subscript type int4 because it is not an array");
     expect_error("n = 'x'", "At location 4: invalid syntax for type int4: x");
     expect_error("t.n = 1", "At location 0: unknown reference t.n");
     expect_error("n=$x", "At location 17: syntax error at or near \"$\"");
@@ -164,6 +171,50 @@ test_one_meaning_has_one_sql(void **state)
 }
 
 static void
+test_what_is_spelled_out(void **state)
+{
+    (void)state;
+    expect_sql("CASE WHEN n = 1 THEN flag END",
+               "(CASE WHEN (\"n\" = '1'::int4) THEN \"flag\" ELSE NULL::bool END)");
+    expect_sql("CASE n WHEN 1 THEN 2 ELSE 1.5 END = id",
+               "((CASE WHEN (\"n\" = '1'::int4) THEN '2'::numeric ELSE '1.5'::numeric END) = "
+               "\"id\")");
+    expect_sql("CASE WHEN false THEN n = 1 WHEN true THEN n = 2 ELSE n = 3 END",
+               "(\"n\" = '2'::int4)");
+    expect_sql("NULLIF(n, 1) = 2",
+               "((CASE WHEN (\"n\" = '1'::int4) THEN NULL::int4 ELSE \"n\" END) = '2'::int4)");
+    expect_sql("(n, v) = (1, 'a')", "((\"n\" = '1'::int4) AND (\"v\" = 'a'::text))");
+    expect_sql("(n, v) IN ((1, 'a'))", "((\"n\" = '1'::int4) AND (\"v\" = 'a'::text))");
+    expect_sql("(n, id) < (1, 2)",
+               "((\"n\" < '1'::int4) OR ((\"n\" = '1'::int4) AND (\"id\" < '2'::int4)))");
+    expect_sql("(n, id) >= (1, 2)",
+               "((\"n\" > '1'::int4) OR ((\"n\" = '1'::int4) AND (\"id\" >= '2'::int4)))");
+    expect_sql("(n, v) IS NOT NULL", "((\"n\" IS NOT NULL) AND (\"v\" IS NOT NULL))");
+    expect_sql("tags[2:] = '{a}'",
+               "((\"tags\")['2'::int4:'2147483647'::int4] = '{\"a\"}'::text[])");
+    expect_sql("tags[1:2][3] = '{a}'", "((\"tags\")['1'::int4:'2'::int4]['1'::int4:'3'::int4] = "
+                                       "'{\"a\"}'::text[])");
+}
+
+static void
+test_what_is_shared_is_counted_as_often_as_it_is_said(void **state)
+{
+    (void)state;
+    struct err err;
+    struct buf text = {0};
+    buf_append_str(&text, "flag");
+    for (size_t i = 0; i < 30; i++) {
+        struct buf next = {0};
+        buf_printf(&next, "(%s) BETWEEN SYMMETRIC false AND flag", buf_str(&text));
+        buf_free(&text);
+        text = next;
+    }
+    assert_null(check(buf_str(&text), &err));
+    assert_int_equal(err.kind, ERR_LIMIT);
+    buf_free(&text);
+}
+
+static void
 test_three_truths(void **state)
 {
     (void)state;
@@ -180,6 +231,20 @@ test_three_truths(void **state)
     assert_int_equal(eval("price = 1.5", row), WHERE_TRUE);
     assert_int_equal(eval("mood IN ('sad', 'ok')", row), WHERE_TRUE);
     assert_int_equal(eval("flag", row), WHERE_TRUE);
+    assert_int_equal(eval("(id, n) = (2, 1)", row), WHERE_FALSE);
+    assert_int_equal(eval("(id, n) = (1, 1)", row), WHERE_UNKNOWN);
+    assert_int_equal(eval("(n, id) < (1, 1)", row), WHERE_UNKNOWN);
+    assert_int_equal(eval("(id, n) < (2, 1)", row), WHERE_TRUE);
+    assert_int_equal(eval("(id, n) NOT IN ((2, 1), (3, NULL))", row), WHERE_TRUE);
+    assert_int_equal(eval("(id, n) IS NULL", row), WHERE_FALSE);
+    assert_int_equal(eval("(id, n) IS NOT NULL", row), WHERE_FALSE);
+    assert_int_equal(eval("(id, n) IS DISTINCT FROM (1, NULL)", row), WHERE_FALSE);
+    assert_int_equal(eval("CASE WHEN n = 1 THEN false ELSE flag END", row), WHERE_TRUE);
+    assert_int_equal(eval("CASE id WHEN 1 THEN n = 1 END", row), WHERE_UNKNOWN);
+    assert_int_equal(eval("NULLIF(id, 1) IS NULL", row), WHERE_TRUE);
+    assert_int_equal(eval("tags[1:1] = '{a}'", row), WHERE_TRUE);
+    assert_int_equal(eval("tags[3:] = '{}'", row), WHERE_TRUE);
+    assert_int_equal(eval("tags[n:] IS NULL", row), WHERE_TRUE);
 }
 
 static void
@@ -258,6 +323,8 @@ main(void)
         cmocka_unit_test(test_refusals_have_the_texts_that_clients_know),
         cmocka_unit_test(test_parameters_take_the_type_of_their_first_use),
         cmocka_unit_test(test_one_meaning_has_one_sql),
+        cmocka_unit_test(test_what_is_spelled_out),
+        cmocka_unit_test(test_what_is_shared_is_counted_as_often_as_it_is_said),
         cmocka_unit_test(test_three_truths),
         cmocka_unit_test(test_an_error_counts_only_when_nothing_else_decides),
         cmocka_unit_test(test_like),
