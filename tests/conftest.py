@@ -4,6 +4,7 @@ import pytest
 from pylib import engine as engine_module
 from pylib.engine import Engine
 from pylib.postgres import Cluster
+from pylib.process import free_port
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -22,6 +23,26 @@ def cluster():
     made = Cluster().start()
     yield made
     made.destroy()
+
+
+READERS = {
+    # The API reads the storage folder: one machine.
+    "files": lambda: {},
+    # It sees no folder, and the bytes come over the bus: containers, pods.
+    "bus": lambda: {"SHAPEWIRE_API_STORAGE": "remote", **tcp_bus()},
+}
+
+
+def tcp_bus():
+    """Every address of the bus on a port of its own."""
+    names = ("REPORT", "STATUS", "REPL", "DB", "SHAPE", "LOG")
+    return {f"SHAPEWIRE_BUS_{name}": f"tcp://127.0.0.1:{free_port()}" for name in names}
+
+
+@pytest.fixture(scope="module", params=READERS)
+def reader_settings(request):
+    """Settings of an engine for each of the two ways that an API reads logs. To be called."""
+    return READERS[request.param]
 
 
 @pytest.fixture

@@ -261,6 +261,13 @@ take_reply(struct flight *flight, const struct shape_range *reply)
                          .processed_lsn = reply->processed_lsn,
                          .is_behind = reply->is_behind,
                      });
+    } else if (view_is(reply->result, "unmade")) {
+        land(flight, &(struct log_range){
+                         .result = LOG_UNMADE,
+                         .error = error,
+                         .is_known_error = reply->is_known,
+                         .retry_after_s = (unsigned)reply->retry_after_s,
+                     });
     } else if (view_is(reply->result, "unavailable")) {
         land_without(flight, LOG_UNAVAILABLE, error);
     } else {

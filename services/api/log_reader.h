@@ -38,12 +38,17 @@ enum log_result {
     LOG_BEYOND,      /* the offset lies behind the log's end */
     LOG_UNAVAILABLE, /* not now: the collector is away or starting, or a chunk was not ready in time
                       */
+    LOG_UNMADE, /* it was begun and could not be completed */
     LOG_FAILED,
 };
 
 struct log_range {
     enum log_result result;
-    const char *error; /* LOG_UNAVAILABLE and LOG_FAILED: why */
+    const char *error; /* LOG_UNAVAILABLE, LOG_FAILED: why; LOG_UNMADE: what the client is told */
+
+    /* LOG_UNMADE */
+    bool is_known_error;
+    unsigned retry_after_s; /* 0: asking again does not help */
 
     /* Whole items, each followed by a comma; size 0: none. The blob, or the file, is good for the
      * call. */

@@ -427,6 +427,15 @@ on_range(void *ctx, const struct log_range *range)
     case LOG_UNAVAILABLE:
         on_unavailable(get, range);
         return;
+    case LOG_UNMADE:
+        definitions_forget(get->api->definitions, view_str(get->handle));
+        if (range->retry_after_s > 0) {
+            answer_unavailable(get, view_str(range->error), range->retry_after_s,
+                               range->is_known_error);
+        } else {
+            answer_failed(get, view_str(range->error));
+        }
+        return;
     case LOG_FAILED:
         answer_failed(get, (struct view){0});
         return;

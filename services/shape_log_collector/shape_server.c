@@ -66,6 +66,20 @@ reply_range(struct shape_server *server, struct bus_request *request, const char
     reply(server, request, PROTO_shape_range, &message);
 }
 
+/* The shape could not be made: those who read what there was of it are told why. */
+static void
+reply_unmade(struct shape_server *server, struct bus_request *request,
+             const struct open_failure *failed)
+{
+    struct shape_range message = {
+        .result = view_str("unmade"),
+        .error = view_str(failed->message),
+        .is_known = failed->is_known,
+        .retry_after_s = failed->retry_after_s,
+    };
+    reply(server, request, PROTO_shape_range, &message);
+}
+
 static bool
 set_bytes(struct shape_server *server, const struct item_range *range, bool wants_bytes,
           struct shape_range *message, struct buf *bytes, struct err *err)
@@ -230,7 +244,7 @@ shape_server_ended(struct shape_server *server, struct shape *shape,
     LIST_FOREACH (node, &shape->parked) {
         struct parked_read *read = LIST_ITEM(node, struct parked_read, node);
         if (failed != NULL) {
-            reply_range(server, read->request, "failed", failed->message);
+            reply_unmade(server, read->request, failed);
         } else {
             reply_range(server, read->request, "gone", "");
         }
