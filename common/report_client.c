@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/bus.h"
+#include "common/clock.h"
 #include "common/mem.h"
 
 #define PERIOD_MS 1000u
@@ -31,6 +32,7 @@ struct report_client {
     bool is_sleeping;
     char last_error[TEXT_MAX + 1];
     bool met[STATUS_CONDITION_COUNT];
+    uint64_t since_us[STATUS_CONDITION_COUNT];
     char error[STATUS_CONDITION_COUNT][TEXT_MAX + 1];
     size_t fact_count;
     struct fact_slot *facts[FACTS_MAX];
@@ -60,6 +62,7 @@ send_report(void *ctx)
                 .name = view_str(status_condition_name(condition)),
                 .met = client->met[i],
                 .error = view_str(client->error[i]),
+                .since_us = client->since_us[i],
             };
         }
     }
@@ -149,6 +152,9 @@ report_client_condition(struct report_client *client, enum status_condition cond
     ASSERT(condition < STATUS_CONDITION_COUNT);
     bool changed = client->met[condition] != is_met;
     client->met[condition] = is_met;
+    if (changed) {
+        client->since_us[condition] = clock_wall_us();
+    }
     if (set_text(client->error[condition], error) || changed) {
         touch(client);
     }

@@ -23,6 +23,11 @@ struct status_entry {
     uint64_t heard_ms;
     uint64_t restarts;
     char error[512]; /* why it ended last */
+    size_t ending_count;
+    struct {
+        uint64_t at_us;
+        char reason[128];
+    } endings[STATUS_ENDINGS_MAX]; /* the oldest first */
 
     /* its last report, when `who` is somebody */
     struct arena *mem;
@@ -188,11 +193,29 @@ status_started(struct status *status, const char *service, unsigned slot, uint64
     entry->since_us = wall_us;
 }
 
+/* Of a process that was to go on. */
+static void
+add_ending(struct status_entry *entry, const char *reason, uint64_t wall_us)
+{
+    if (entry->ending_count == STATUS_ENDINGS_MAX) {
+        memmove(entry->endings, entry->endings + 1,
+                (STATUS_ENDINGS_MAX - 1) * sizeof entry->endings[0]);
+        entry->ending_count--;
+    }
+    entry->endings[entry->ending_count].at_us = wall_us;
+    snprintf(entry->endings[entry->ending_count].reason, sizeof entry->endings[0].reason, "%s",
+             reason);
+    entry->ending_count++;
+}
+
 void
 status_ended(struct status *status, const char *service, unsigned slot, bool is_failed,
              const char *error, uint64_t wall_us)
 {
     struct status_entry *entry = entry_get(status, service, slot);
+    if (entry->is_alive && error[0] != '\0') {
+        add_ending(entry, error, wall_us);
+    }
     entry_forget_report(entry);
     entry->pid = 0;
     entry->is_alive = false;
@@ -363,6 +386,7 @@ status_tick(struct status *status, uint64_t now_ms, uint64_t wall_us)
             entry->since_us = wall_us;
             snprintf(entry->error, sizeof entry->error, "not heard of for %u s",
                      STATUS_SILENCE_MS / 1000);
+            add_ending(entry, entry->error, wall_us);
             changed = true;
         }
         if (silence_ms >= STATUS_FORGET_MS && strcmp(entry->service, API) == 0) {
@@ -403,7 +427,19 @@ is_unknown(const struct status *status, const char *service, uint64_t now_ms)
 }
 
 static void
-fill_service(const struct status_entry *entry, struct board_service *row)
+fill_endings(const struct status_entry *entry, struct arena *mem, struct board_service *row)
+{
+    struct board_ending *endings = arena_alloc(mem, entry->ending_count + 1, sizeof *endings);
+    for (size_t i = 0; i < entry->ending_count; i++) {
+        endings[i].at_us = entry->endings[i].at_us;
+        endings[i].reason = view_str(entry->endings[i].reason);
+    }
+    row->endings = endings;
+    row->endings_count = entry->ending_count;
+}
+
+static void
+fill_service(const struct status_entry *entry, struct arena *mem, struct board_service *row)
 {
     *row = (struct board_service){
         .service = view_str(entry->service),
@@ -415,6 +451,7 @@ fill_service(const struct status_entry *entry, struct board_service *row)
         .restarts = entry->restarts,
         .last_error = view_str(entry->error),
     };
+    fill_endings(entry, mem, row);
     if (!entry->is_alive) {
         return;
     }
@@ -453,7 +490,7 @@ status_board_fill(const struct status *status, uint64_t now_ms, struct arena *me
     bool is_sleeping = false;
     struct board_service *rows = arena_alloc(mem, status->entry_count, sizeof *rows);
     for (size_t i = 0; i < status->entry_count; i++) {
-        fill_service(&status->entries[i], &rows[i]);
+        fill_service(&status->entries[i], mem, &rows[i]);
         if (status->entries[i].is_alive) {
             collect_met(&status->entries[i], met, &is_sleeping);
         }

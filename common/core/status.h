@@ -28,6 +28,7 @@
 #define STATUS_SILENCE_MS  5000u  /* five reports missed */
 #define STATUS_FORGET_MS   60000u /* an API that was not heard of for so long is taken off */
 #define STATUS_ENTRIES_MAX 64u    /* as messages.def has it */
+#define STATUS_ENDINGS_MAX 8u     /* the same; what is older is forgotten */
 #define STATUS_REPORT_MAX  131072u
 
 /* Named as Electric names them, so that operators recognise them. */
@@ -71,7 +72,7 @@ struct status *status_new(bool is_watching, uint64_t now_ms);
 void status_started(struct status *status, const char *service, unsigned slot, uint64_t pid,
                     bool is_adopted, uint64_t wall_us);
 
-/* It does not any more. `error` is why, for people. */
+/* It does not any more. `error` is why, for people; empty: it was to end. */
 void status_ended(struct status *status, const char *service, unsigned slot, bool is_failed,
                   const char *error, uint64_t wall_us);
 

@@ -28,6 +28,9 @@ append_conditions(const struct board_service *row, struct buf *out)
         append_comma(out, i);
         json_append_string(out, condition->name);
         buf_printf(out, ":{\"met\":%s", condition->met ? "true" : "false");
+        if (condition->since_us != 0) {
+            buf_printf(out, ",\"since_us\":%" PRIu64, condition->since_us);
+        }
         if (condition->error.size > 0) {
             buf_append_byte(out, ',');
             append_member(out, "error", condition->error);
@@ -51,6 +54,19 @@ append_facts(const struct board_service *row, struct buf *out)
 }
 
 static void
+append_endings(const struct board_service *row, struct buf *out)
+{
+    buf_append_str(out, ",\"endings\":[");
+    for (size_t i = 0; i < row->endings_count; i++) {
+        append_comma(out, i);
+        buf_printf(out, "{\"at_us\":%" PRIu64 ",", row->endings[i].at_us);
+        append_member(out, "reason", row->endings[i].reason);
+        buf_append_byte(out, '}');
+    }
+    buf_append_byte(out, ']');
+}
+
+static void
 append_service(const struct board_service *row, struct buf *out)
 {
     buf_append_byte(out, '{');
@@ -67,6 +83,7 @@ append_service(const struct board_service *row, struct buf *out)
         buf_append_byte(out, ',');
         append_member(out, "last_error", row->last_error);
     }
+    append_endings(row, out);
     append_conditions(row, out);
     append_facts(row, out);
     buf_append_byte(out, '}');

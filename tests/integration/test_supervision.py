@@ -120,6 +120,17 @@ def test_the_board_knows_life_from_life(engine):
     assert after["last_error"] == "signal 9 (Killed)"
 
 
+def test_the_board_tells_why_and_since_when(engine):
+    engine.kill("connection")
+    engine.wait_log("event=service_started service=connection", after=len(engine.log()))
+    engine.wait_health()
+    rows = {each["service"]: each for each in engine.http().get("/v1/status").json()["services"]}
+    row = rows["connection"]
+    assert [each["reason"] for each in row["endings"]] == ["signal 9 (Killed)"]
+    assert rows["api"]["endings"] == []
+    assert all(row["endings"][0]["at_us"] < what["since_us"] for what in row["conditions"].values())
+
+
 def test_clients_wait_while_an_api_restarts(engine):
     """The socket outlives the API, and an orchestrator too: nobody is refused."""
     engine.kill("orchestrator")

@@ -144,6 +144,27 @@ test_states_follow_from_conditions(void **state)
 }
 
 static void
+test_the_last_ends_are_told(void **state)
+{
+    (void)state;
+    status_started(status, "api", 0, 20, false, 1);
+    status_ended(status, "api", 0, false, "", 2); /* it was to end */
+    assert_int_equal(row("api", 0, START).endings_count, 0);
+    for (unsigned i = 0; i < STATUS_ENDINGS_MAX + 2; i++) {
+        char reason[32];
+        snprintf(reason, sizeof reason, "exit code %u", i);
+        status_started(status, "api", 0, 21 + i, false, 10 * i);
+        status_ended(status, "api", 0, false, reason, 10 * i + 1);
+        status_ended(status, "api", 0, true, reason, 10 * i + 2); /* the same end, again */
+    }
+    struct board_service api = row("api", 0, START);
+    assert_int_equal(api.endings_count, STATUS_ENDINGS_MAX);
+    assert_true(view_is(api.endings[0].reason, "exit code 2"));
+    assert_int_equal(api.endings[0].at_us, 21);
+    assert_true(view_is(api.endings[STATUS_ENDINGS_MAX - 1].reason, "exit code 9"));
+}
+
+static void
 test_conditions_die_with_their_life(void **state)
 {
     (void)state;
@@ -312,6 +333,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_states_follow_from_conditions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_conditions_die_with_their_life, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_last_ends_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_number_used_again_is_another_life, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_unknown_until_heard_or_three_seconds, set_up,
