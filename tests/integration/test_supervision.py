@@ -121,14 +121,14 @@ def test_the_board_knows_life_from_life(engine):
 
 
 def test_the_board_tells_why_and_since_when(engine):
-    engine.kill("connection")
-    engine.wait_log("event=service_started service=connection", after=len(engine.log()))
-    engine.wait_health()
-    rows = {each["service"]: each for each in engine.http().get("/v1/status").json()["services"]}
-    row = rows["connection"]
-    assert [each["reason"] for each in row["endings"]] == ["signal 9 (Killed)"]
-    assert rows["api"]["endings"] == []
-    assert all(row["endings"][0]["at_us"] < what["since_us"] for what in row["conditions"].values())
+    before = row(engine, "shape_log_collector")
+    engine.kill("shape-log-collector")
+    after = until("another life", lambda: (r := row(engine, "shape_log_collector"))["pid"] not in
+                  (0, before["pid"]) and r["conditions"].get("shape_metadata_ready", {}).get("met")
+                  and r, 10)
+    assert before["endings"] == []
+    assert [each["reason"] for each in after["endings"]] == ["signal 9 (Killed)"]
+    assert after["endings"][0]["at_us"] < after["conditions"]["shape_metadata_ready"]["since_us"]
 
 
 def test_clients_wait_while_an_api_restarts(engine):
