@@ -57,9 +57,28 @@ where_make_not(struct where_builder *b, struct expr *arg)
     return where_fold(b, expr);
 }
 
+/* Postgres never evaluates the other arguments of such a call, whatever errors they would raise. */
+static bool
+is_null_call(const struct expr *expr)
+{
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        if (expr->kind == EXPR_CALL && (expr->fn->flags & FN_TAKES_NULL) == 0 &&
+            expr->args[i]->kind == EXPR_CONST && expr->args[i]->value.is_null) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct expr *
 where_fold(struct where_builder *b, struct expr *expr)
 {
+    if (is_null_call(expr)) {
+        struct expr *null = where_make(b, EXPR_CONST, expr->location, 0);
+        null->type = expr->type;
+        null->value.is_null = true;
+        return null;
+    }
     for (size_t i = 0; i < expr->arg_count; i++) {
         if (expr->args[i]->kind != EXPR_CONST) {
             return expr;
@@ -184,7 +203,7 @@ where_make_cast(struct where_builder *b, struct expr *arg, struct where_type typ
     enum expr_kind kind;
     if (is_text_like(type)) {
         kind = EXPR_TO_TEXT;
-    } else if (is_text_like(arg->type) && type.base != WT_JSONB) {
+    } else if (is_text_like(arg->type)) {
         kind = EXPR_FROM_TEXT;
     } else {
         return where_fail(b, location, "unknown cast from type %s to type %s",
@@ -209,7 +228,7 @@ make_call(struct where_builder *b, const struct where_fn *fn, struct expr *const
     expr->fn = fn;
     expr->type.base = fn->result;
     for (size_t i = 0; i < arg_count; i++) {
-        struct where_type wanted = {.base = fn->args[i]};
+        struct where_type wanted = where_fn_arg(fn, i);
         wanted.oid = wanted.base == WT_ENUM ? args[0]->type.oid : 0;
         expr->args[i] = where_coerce(b, args[i], wanted);
         if (expr->args[i] == NULL) {
@@ -274,7 +293,8 @@ make_array_operator(struct where_builder *b, struct view name, struct expr *left
     if (fn == NULL) {
         fn = where_fn_comparison(name, type.base);
     }
-    if (fn == NULL) {
+    bool has_equality = where_fn_comparison(view_str("="), type.base) != NULL;
+    if (fn == NULL || (fn->result == WT_BOOL && !has_equality)) {
         return where_fail(b, location, "Could not select an operator overload");
     }
     struct expr *expr = where_make(b, EXPR_CALL, location, 2);
@@ -301,6 +321,13 @@ make_array_operator(struct where_builder *b, struct view name, struct expr *left
     return where_fold(b, expr);
 }
 
+/* Some of whose operators take an array on the right. */
+static bool
+is_json(struct where_type type)
+{
+    return !type.is_array && (type.base == WT_JSON || type.base == WT_JSONB);
+}
+
 struct expr *
 where_make_operator(struct where_builder *b, struct view name, struct expr *left,
                     struct expr *right, int32_t location)
@@ -310,7 +337,7 @@ where_make_operator(struct where_builder *b, struct view name, struct expr *left
     if (left == NULL && !is_unary_fn(name)) {
         return unknown_operator(b, name, false, location);
     }
-    if (left != NULL && (left->type.is_array || right->type.is_array)) {
+    if (left != NULL && (left->type.is_array || right->type.is_array) && !is_json(left->type)) {
         return make_array_operator(b, name, left, right, location);
     }
     if (left != NULL && (left->type.base == WT_ENUM || right->type.base == WT_ENUM)) {

@@ -4,6 +4,7 @@
 
 #include "common/buf.h"
 #include "common/core/where_build.h"
+#include "common/core/where_fn.h"
 #include "common/sql_tree.h"
 
 static struct expr *
@@ -330,6 +331,11 @@ build_list(struct where_builder *b, const struct sql_node *node, enum expr_kind 
                                                : "LEAST";
     if (!where_common_type(b, what, expr->args, expr->arg_count, &expr->type, node->location)) {
         return NULL;
+    }
+    if ((kind == EXPR_GREATEST || kind == EXPR_LEAST) &&
+        where_fn_comparison(view_str("<"), expr->type.base) == NULL) {
+        return where_fail(b, node->location, "type %s has no order here",
+                          where_type_name(expr->type));
     }
     if (kind == EXPR_ARRAY) {
         if (expr->type.is_array) {

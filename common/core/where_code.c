@@ -116,8 +116,10 @@ all_of_type(const struct expr *expr, struct where_type type)
 static bool
 fits_fn(const struct where_fn *fn, size_t place, struct where_type type)
 {
-    return type.base == fn->args[place] &&
-           (!type.is_array || where_fn_comparison(view_str(fn->name), type.base) == fn);
+    struct where_type wanted = where_fn_arg(fn, place);
+    return type.base == wanted.base &&
+           (type.is_array == wanted.is_array ||
+            (type.is_array && where_fn_comparison(view_str(fn->name), type.base) == fn));
 }
 
 static bool
@@ -132,6 +134,11 @@ is_sound_call(const struct expr *expr)
         struct where_type result = {.base = WT_BOOL};
         return first.is_array && all_of_type(expr, first) &&
                where_type_equal(expr->type, fn->result == WT_UNKNOWN ? first : result);
+    }
+    if ((fn->flags & FN_TEXT_ARRAY) != 0) {
+        return where_type_equal(first, where_fn_arg(fn, 0)) &&
+               where_type_equal(expr->args[1]->type, where_fn_arg(fn, 1)) &&
+               is_scalar(expr, fn->result);
     }
     for (size_t i = 0; i < expr->arg_count; i++) {
         struct where_type type = expr->args[i]->type;
@@ -151,7 +158,8 @@ static bool
 is_sound_any(const struct expr *expr)
 {
     if (expr->arg_count != 2 || expr->fn->arg_count != 2 || expr->fn->kind == FN_ARRAY ||
-        expr->fn->result != WT_BOOL || !is_scalar(expr, WT_BOOL)) {
+        (expr->fn->flags & FN_TEXT_ARRAY) != 0 || expr->fn->result != WT_BOOL ||
+        !is_scalar(expr, WT_BOOL)) {
         return false;
     }
     struct where_type array = expr->args[1]->type;

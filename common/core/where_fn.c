@@ -75,6 +75,16 @@
         "!~~*", FN_OPERATOR, 2, {base, WT_TEXT}, WT_BOOL, text_not_ilike, FN_C_COLLATION \
     }
 
+#define JSON_PARTS(base)                                                                   \
+    {"->", FN_OPERATOR, 2, {base, WT_TEXT}, base, json_get_member, 0},                     \
+        {"->>", FN_OPERATOR, 2, {base, WT_TEXT}, WT_TEXT, json_get_member_text, 0},        \
+        {"->", FN_OPERATOR, 2, {base, WT_INT4}, base, json_get_element, 0},                \
+        {"->>", FN_OPERATOR, 2, {base, WT_INT4}, WT_TEXT, json_get_element_text, 0},       \
+        {"#>", FN_OPERATOR, 2, {base, WT_TEXT}, base, json_get_path, FN_TEXT_ARRAY},       \
+    {                                                                                      \
+        "#>>", FN_OPERATOR, 2, {base, WT_TEXT}, WT_TEXT, json_get_path_text, FN_TEXT_ARRAY \
+    }
+
 /* clang-format off */
 const struct where_fn where_fns[] = {
     COMPARISONS(WT_INT2, 0), COMPARISONS(WT_INT4, 0), COMPARISONS(WT_INT8, 0),
@@ -121,10 +131,28 @@ const struct where_fn where_fns[] = {
     {"<@", FN_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_BOOL, array_contained, 0},
     {"&&", FN_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_BOOL, array_overlaps, 0},
     {"||", FN_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_UNKNOWN, array_concat, FN_TAKES_NULL},
+    /* json and jsonb */
+    JSON_PARTS(WT_JSON), JSON_PARTS(WT_JSONB), EQUALITY(WT_JSONB),
+    {"@>", FN_OPERATOR, 2, {WT_JSONB, WT_JSONB}, WT_BOOL, jsonb_contains, 0},
+    {"<@", FN_OPERATOR, 2, {WT_JSONB, WT_JSONB}, WT_BOOL, jsonb_contained, 0},
+    {"?", FN_OPERATOR, 2, {WT_JSONB, WT_TEXT}, WT_BOOL, jsonb_exists, 0},
+    {"?|", FN_OPERATOR, 2, {WT_JSONB, WT_TEXT}, WT_BOOL, jsonb_exists_any, FN_TEXT_ARRAY},
+    {"?&", FN_OPERATOR, 2, {WT_JSONB, WT_TEXT}, WT_BOOL, jsonb_exists_all, FN_TEXT_ARRAY},
+    {"json_typeof", FN_FUNCTION, 1, {WT_JSON}, WT_TEXT, json_type_of, 0},
+    {"jsonb_typeof", FN_FUNCTION, 1, {WT_JSONB}, WT_TEXT, json_type_of, 0},
+    {"json_array_length", FN_FUNCTION, 1, {WT_JSON}, WT_INT4, json_array_length, 0},
+    {"jsonb_array_length", FN_FUNCTION, 1, {WT_JSONB}, WT_INT4, json_array_length, 0},
 };
 /* clang-format on */
 
 const size_t where_fn_count = COUNT_OF(where_fns);
+
+struct where_type
+where_fn_arg(const struct where_fn *fn, size_t place)
+{
+    return (struct where_type){.base = fn->args[place],
+                               .is_array = place == 1 && (fn->flags & FN_TEXT_ARRAY) != 0};
+}
 
 const struct where_fn *
 where_fn_comparison(struct view name, enum where_base base)

@@ -33,6 +33,7 @@ enum where_fn_kind {
 };
 
 #define FN_TAKES_NULL  2u /* not strict: sees NULLs itself */
+#define FN_TEXT_ARRAY  8u /* the second argument is an array of what the row says */
 #define FN_C_COLLATION 1u /* depends on a collation: Postgres is told to use "C", as we do */
 
 struct where_fn {
@@ -49,6 +50,9 @@ struct where_fn {
  */
 extern const struct where_fn where_fns[];
 extern const size_t where_fn_count;
+
+/* The type that a row takes at a place. */
+struct where_type where_fn_arg(const struct where_fn *fn, size_t place);
 
 /* The row that compares two values of this type by this operator; NULL: none. */
 const struct where_fn *where_fn_comparison(struct view name, enum where_base base);

@@ -74,6 +74,19 @@ IMPL(array_contains);
 IMPL(array_contained);
 IMPL(array_overlaps);
 IMPL(array_concat);
+IMPL(json_get_member);
+IMPL(json_get_member_text);
+IMPL(json_get_element);
+IMPL(json_get_element_text);
+IMPL(json_get_path);
+IMPL(json_get_path_text);
+IMPL(jsonb_contains);
+IMPL(jsonb_contained);
+IMPL(jsonb_exists);
+IMPL(jsonb_exists_any);
+IMPL(jsonb_exists_all);
+IMPL(json_type_of);
+IMPL(json_array_length);
 
 /* An error that Postgres would raise, in its words. False. */
 bool where_raise(struct where_scratch *scratch, const char *text);

@@ -48,6 +48,7 @@ category_of(enum where_base base)
         return CATEGORY_TIMESPAN;
     case WT_UUID:
     case WT_BYTEA:
+    case WT_JSON:
     case WT_JSONB:
     case WT_ENUM:
     case WT_OPAQUE:
@@ -66,14 +67,15 @@ is_preferred(enum where_base base)
 static bool
 is_exact(const struct where_fn *fn, const struct where_type *args, size_t i)
 {
-    return !args[i].is_array && args[i].base == fn->args[i];
+    return args[i].is_array == where_fn_arg(fn, i).is_array && args[i].base == fn->args[i];
 }
 
 static bool
 is_reachable(const struct where_fn *fn, const struct where_type *args)
 {
     for (size_t i = 0; i < fn->arg_count; i++) {
-        struct where_type wanted = {.base = fn->args[i], .oid = args[i].oid};
+        struct where_type wanted = where_fn_arg(fn, i);
+        wanted.oid = args[i].oid;
         if (args[i].base != WT_UNKNOWN && !where_cast_is_implicit(args[i], wanted)) {
             return false;
         }

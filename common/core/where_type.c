@@ -31,6 +31,7 @@ static const struct type_row type_rows[] = {
     {WT_TIMESTAMP, "timestamp", 1114, 1115},
     {WT_TIMESTAMPTZ, "timestamptz", 1184, 1185},
     {WT_INTERVAL, "interval", 1186, 1187},
+    {WT_JSON, "json", 114, 199},
     {WT_JSONB, "jsonb", 3802, 3807},
 };
 
@@ -44,10 +45,10 @@ const char *
 where_type_name(struct where_type type)
 {
     static const char *const array_names[WHERE_BASE_COUNT] = {
-        "unknown[]",  "bool[]",    "int2[]", "int4[]",    "int8[]",      "float4[]",
-        "float8[]",   "numeric[]", "text[]", "varchar[]", "bpchar[]",    "name[]",
-        "uuid[]",     "bytea[]",   "date[]", "time[]",    "timestamp[]", "timestamptz[]",
-        "interval[]", "jsonb[]",   "enum[]", "opaque[]",
+        "unknown[]",  "bool[]",    "int2[]",  "int4[]",    "int8[]",      "float4[]",
+        "float8[]",   "numeric[]", "text[]",  "varchar[]", "bpchar[]",    "name[]",
+        "uuid[]",     "bytea[]",   "date[]",  "time[]",    "timestamp[]", "timestamptz[]",
+        "interval[]", "json[]",    "jsonb[]", "enum[]",    "opaque[]",
     };
     if (type.is_array) {
         return array_names[type.base];

@@ -10,6 +10,7 @@
 #include "common/core/where_array.h"
 #include "common/core/where_datetime.h"
 #include "common/core/where_decimal.h"
+#include "common/core/where_json.h"
 
 static bool
 parse_integer(struct view text, int64_t min, int64_t max, int64_t *integer_out)
@@ -180,12 +181,14 @@ parse_scalar(enum where_base base, struct view text, struct arena *mem, struct w
         return datetime_parse_timestamp(text, base == WT_TIMESTAMPTZ, &value->integer);
     case WT_INTERVAL:
         return datetime_parse_interval(text, &value->interval);
+    case WT_JSON:
+    case WT_JSONB:
+        return json_parse(text, base == WT_JSONB, mem, &value->json);
     case WT_UNKNOWN:
     case WT_TEXT:
     case WT_VARCHAR:
     case WT_BPCHAR:
     case WT_NAME:
-    case WT_JSONB:
     case WT_ENUM:
     case WT_OPAQUE:
         value->text = text;
@@ -252,13 +255,16 @@ compare_scalars(enum where_base base, const struct where_value *a, const struct 
         return datetime_compare_intervals(a->interval, b->interval);
     case WT_BPCHAR:
         return view_compare(without_trailing_blanks(a->text), without_trailing_blanks(b->text));
+    case WT_JSONB:
+        return json_is_equal(a->json.root, b->json.root) ? 0 : 1;
+    case WT_JSON: /* has no operator that compares */
+        return view_compare(a->json.text, b->json.text);
     case WT_UNKNOWN:
     case WT_TEXT:
     case WT_VARCHAR:
     case WT_NAME:
     case WT_UUID:
     case WT_BYTEA:
-    case WT_JSONB:
     case WT_ENUM:
     case WT_OPAQUE:
         return view_compare(a->text, b->text);
@@ -367,12 +373,17 @@ print_scalar(enum where_base base, const struct where_value *value, struct buf *
     case WT_INTERVAL:
         datetime_print_interval(out, value->interval);
         return;
+    case WT_JSON:
+        buf_append_view(out, value->json.text);
+        return;
+    case WT_JSONB:
+        json_print(value->json.root, false, out);
+        return;
     case WT_UNKNOWN:
     case WT_TEXT:
     case WT_VARCHAR:
     case WT_BPCHAR:
     case WT_NAME:
-    case WT_JSONB:
     case WT_ENUM:
     case WT_OPAQUE:
         buf_append_view(out, value->text);
@@ -398,6 +409,8 @@ append_scalar_key(enum where_base base, const struct where_value *value, struct 
         decimal_print(&value->decimal, false, key);
     } else if (base == WT_FLOAT4 || base == WT_FLOAT8) {
         print_real(value->real == 0 ? 0 : value->real, false, key);
+    } else if (base == WT_JSONB) {
+        json_print(value->json.root, true, key);
     } else if (base == WT_BPCHAR) {
         buf_append_view(key, without_trailing_blanks(value->text));
     } else if (base == WT_INTERVAL) {

@@ -36,6 +36,7 @@ enum where_base {
     WT_TIMESTAMP,
     WT_TIMESTAMPTZ,
     WT_INTERVAL,
+    WT_JSON,
     WT_JSONB,
     WT_ENUM,
     WT_OPAQUE, /* a column's type that we do not know: IS NULL and casts to text only */
@@ -79,6 +80,13 @@ struct where_decimal {
     struct view fraction; /* digits after it, as written: their count is the scale */
 };
 
+/* where_json.h reads it. */
+struct json_node;
+struct where_json {
+    const struct json_node *root;
+    struct view text; /* of json: as it was written */
+};
+
 struct where_value;
 struct where_array {
     size_t count; /* elements in all dimensions */
@@ -91,14 +99,14 @@ struct where_value {
     bool is_null;
     union {
         bool boolean;
-        int64_t integer; /* int2/4/8; days since 2000 of a date; us of a time; us since 2000 of a
-                            timestamp */
-        double real;     /* float4 (rounded to one) and float8 */
-        struct view
-            text; /* text types, bytea as bytes, uuid as 16 bytes, enum labels, jsonb as text */
+        int64_t integer;  /* int2/4/8; days since 2000 of a date; us of a time; us since 2000 of a
+                             timestamp */
+        double real;      /* float4 (rounded to one) and float8 */
+        struct view text; /* text types, bytea as bytes, uuid as 16 bytes, enum labels */
         struct where_decimal decimal;
         struct where_interval interval;
         struct where_array array;
+        struct where_json json; /* json and jsonb */
     };
 };
 
@@ -114,7 +122,7 @@ NODISCARD bool where_value_parse(struct where_type type, struct view text, struc
 
 /*
  * Orders two values of one type that are not null, as Postgres' btree operators do, text and arrays
- * of it by bytes. Less than, equal to or greater than 0.
+ * of it by bytes. Less than, equal to or greater than 0; jsonb has no order here, only equality.
  */
 int where_value_compare(struct where_type type, const struct where_value *a,
                         const struct where_value *b);

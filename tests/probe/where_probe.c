@@ -40,6 +40,16 @@ add_column(const char *line)
         kind == 'e' ? (struct where_type){.base = WT_ENUM, .oid = oid} : where_type_by_oid(oid);
 }
 
+/* On one line, whatever text it quotes. */
+static void
+answer_error(const char *where, struct err *err)
+{
+    for (char *c = err->msg; *c != '\0'; c++) {
+        *c = *c == '\n' ? ' ' : *c;
+    }
+    printf("ERR %s%s\n", where, err->msg);
+}
+
 /* Through every form that a clause takes: text, tree, SQL, bytes, tree. */
 static struct expr *
 check(char *line, struct arena *mem)
@@ -61,7 +71,7 @@ check(char *line, struct arena *mem)
     struct expr *again;
     if (!sql_parse_where(view_str(line), mem, &tree, &err) ||
         !where_check_tree(tree, &scope, mem, &expr, &err)) {
-        printf("ERR %s\n", err.msg);
+        answer_error("", &err);
         return NULL;
     }
     struct buf code = {0};
@@ -71,7 +81,7 @@ check(char *line, struct arena *mem)
     bool ok = where_decode((struct view){kept, code.size}, &scope, mem, &again, &err);
     buf_free(&code);
     if (!ok) {
-        printf("ERR after encoding: %s\n", err.msg);
+        answer_error("after encoding: ", &err);
         return NULL;
     }
     struct buf sql = {0};
@@ -96,7 +106,7 @@ evaluate(const struct expr *expr, char *line, struct arena *mem)
     struct err err;
     enum where_truth truth = where_eval_truth(expr, &row, &err);
     if (truth == WHERE_ERROR) {
-        printf("ERR %s\n", err.msg);
+        answer_error("", &err);
     } else {
         printf("%s\n", truths[truth]);
     }

@@ -1,0 +1,106 @@
+"""Our evaluation of a where clause beside Postgres', for tests that compare the two."""
+import os
+import subprocess
+
+import psycopg2
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PROBE = os.path.join(ROOT, "build", os.environ.get("MODE", "release"), "bin", "where_probe")
+
+SETTINGS = ["bytea_output = hex", "DateStyle = 'ISO, DMY'", "TimeZone = UTC", "extra_float_digits = 1",
+            "IntervalStyle = iso_8601"]
+
+
+def quoted(text):
+    return "'" + text.replace("'", "''") + "'"
+
+
+class Oracle:
+    """A table in Postgres and the same rows in where_probe.
+
+    `columns` maps a name to (SQL type, what the probe is told of it after the name, values).
+    """
+
+    def __init__(self, database, columns, rows, rnd):
+        self.connection = database.connect()
+        self.connection.autocommit = True
+        self.cursor = self.connection.cursor()
+        self.columns = columns
+        for setting in SETTINGS:
+            self.cursor.execute(f"SET {setting}")
+        self.cursor.execute(f"CREATE TABLE w (row_number serial, {', '.join(f'{n} {c[0]}' for n, c in columns.items())})")
+        for i in range(rows):
+            values = [c[2][i] if i < len(c[2]) else rnd.choice(c[2] + [None]) for c in columns.values()]
+            self.cursor.execute(f"INSERT INTO w ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",
+                                values)
+        self.cursor.execute(f"SELECT {', '.join(f'{n}::text' for n in columns)} FROM w ORDER BY row_number")
+        self.rows = ["\t".join("\\N" if field is None else field for field in row)
+                     for row in self.cursor.fetchall()]
+        self.process = subprocess.Popen([PROBE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        encoding="utf8")
+        for name, column in columns.items():
+            self._say(f"C {name} {column[1]}")
+
+    def _say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def _ask(self, line):
+        self._say(line)
+        answer = self.process.stdout.readline()
+        assert answer, "the probe is gone"
+        return answer.rstrip("\n")
+
+    def sql_of(self, clause):
+        """(our SQL, None) or (None, why it is refused)."""
+        answer = self._ask("W " + clause)
+        assert "are none" not in answer, f"{clause}: {answer}"
+        return (None, answer[4:]) if answer.startswith("ERR") else (answer[4:], None)
+
+    def ours(self):
+        """What we say of every row under the clause that sql_of() took last: t, f, n or an error."""
+        return [self._ask("R " + row) for row in self.rows]
+
+    def postgres(self, clause):
+        """What Postgres says of every row, one by one where one of them fails: t, f, n or "error"."""
+        spelled = {True: "t", False: "f", None: "n"}
+        try:
+            self.cursor.execute(f"SELECT ({clause}) FROM w ORDER BY row_number")
+            return [spelled[value] for value, in self.cursor.fetchall()]
+        except psycopg2.Error:
+            pass
+        answers = []
+        for number in range(1, len(self.rows) + 1):
+            try:
+                self.cursor.execute(f"SELECT ({clause}) FROM w WHERE row_number = {number}")
+                answers.append(spelled[self.cursor.fetchone()[0]])
+            except psycopg2.Error:
+                answers.append("error")
+        return answers
+
+    def compare(self, clause):
+        """True when the clause was accepted; then every row must have Postgres' truth."""
+        sql, refusal = self.sql_of(clause)
+        if sql is None:
+            return False
+        ours = ["error" if answer.startswith("ERR") else answer for answer in self.ours()]
+        theirs = self.postgres(clause)
+        for i, (our, their) in enumerate(zip(ours, theirs)):
+            if their == "error":
+                continue  # the first rows could not have been read: there is no such shape
+            assert our == their, f"{clause}: {self.rows[i]!r}: we say {our}, Postgres {their}; sent: {sql}"
+        assert self.postgres(sql) == theirs, f"{clause} is not {sql}"
+        return True
+
+    def texts(self, expression):
+        """The different texts that an expression has in Postgres; None when it fails there."""
+        try:
+            self.cursor.execute(f"SELECT DISTINCT ({expression})::text FROM w")
+            return [text for text, in self.cursor.fetchall()]
+        except psycopg2.Error:
+            return None
+
+    def close(self):
+        self.process.stdin.close()
+        assert self.process.wait(10) == 0
+        self.connection.close()
