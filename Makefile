@@ -39,7 +39,7 @@ SERVICES                 := $(notdir $(patsubst %/main.c,%,$(wildcard services/*
 LIBS_orchestrator        := -lcivetweb -lnng -lmsgpackc
 LIBS_connection          := -lpq -lcivetweb -lnng -lmsgpackc
 LIBS_shape_log_collector := -lsqlite3 -lpg_query -lprotobuf-c -lm -lcivetweb -lnng -lmsgpackc
-LIBS_api                 := -lcivetweb -lnng -lmsgpackc -ljansson -lz -lzstd
+LIBS_api                 := -lcivetweb -lnng -lmsgpackc -lz -lzstd
 LIBS_shapewire           :=
 # Unit tests and benchmarks link all of them; the linker drops what a program does not use.
 LIBS_tests               := -lpq -lsqlite3 -lpg_query -lprotobuf-c -lm -lcivetweb -lnng -lmsgpackc -ljansson -lz -lzstd

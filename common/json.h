@@ -1,5 +1,5 @@
 /*
- * json.h - writes JSON text into a buffer. Reading is jansson's.
+ * json.h - writes JSON text into a buffer. core/json_read.h reads it.
  *
  * Escapes as Postgres' to_json does: \" \\ \b \f \n \r \t and \u00xx for the
  * other control characters; bytes from 0x80 on pass unchanged.

@@ -305,6 +305,18 @@ item_append_snapshot(const struct item_plan *plan, const struct where_field *row
 }
 
 void
+item_append_subset(const struct item_plan *plan, const struct where_field *row, uint32_t mark,
+                   struct buf *out)
+{
+    append_key(plan, row, out);
+    append_all_values(plan, row, out);
+    buf_append_view(out, plan->headers);
+    buf_append_str(out, "insert\",\"snapshot_mark\":");
+    buf_append_u64(out, mark);
+    buf_append_str(out, "}},");
+}
+
+void
 item_append_insert(const struct item_plan *plan, const struct where_field *row,
                    const struct where_field *old_row, struct item_place place, struct buf *out)
 {

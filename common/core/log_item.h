@@ -47,6 +47,10 @@ enum item_change item_classify(const struct item_plan *plan, const struct where_
 void item_append_snapshot(const struct item_plan *plan, const struct where_field *row,
                           struct buf *out);
 
+/* A row of a subset (http-api [38]); `mark` links it with its snapshot. */
+void item_append_subset(const struct item_plan *plan, const struct where_field *row, uint32_t mark,
+                        struct buf *out);
+
 /* `old_row`: the row under its old key (ITEM_REKEY), else NULL. */
 void item_append_insert(const struct item_plan *plan, const struct where_field *row,
                         const struct where_field *old_row, struct item_place place,

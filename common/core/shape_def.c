@@ -232,6 +232,10 @@ keep_where(struct shape_def *def, const struct expr *expr, struct err *err)
         return true; /* WHERE true is no WHERE */
     }
     where_sql(expr, &def->scope, &bytes);
+    if (bytes.size > WHERE_SQL_MAX) {
+        buf_free(&bytes);
+        return err_set(err, ERR_INVALID, "the clause has more than %u bytes", WHERE_SQL_MAX);
+    }
     def->where_sql = copy_view(buf_view(&bytes), def->mem);
     buf_clear(&bytes);
     where_encode(expr, &bytes);

@@ -1,7 +1,5 @@
 #include "common/core/shape_gate.h"
 
-#include <string.h>
-
 void
 gate_fini(struct shape_gate *gate)
 {
@@ -38,14 +36,7 @@ bool
 gate_accepts(const struct shape_gate *gate, const struct marks *marks)
 {
     ASSERT(gate->state == GATE_JOINED);
-    for (size_t i = 0; i < gate->before.size; i += sizeof(uint32_t)) {
-        uint32_t xid;
-        memcpy(&xid, gate->before.bytes + i, sizeof xid);
-        if (!marks_see(marks, xid)) {
-            return false;
-        }
-    }
-    return true;
+    return marks_see_all(marks, buf_view(&gate->before));
 }
 
 void

@@ -28,6 +28,19 @@ marks_see(const struct marks *marks, uint32_t xid)
     return true;
 }
 
+bool
+marks_see_all(const struct marks *marks, struct view ids)
+{
+    for (size_t i = 0; i < ids.size; i += sizeof(uint32_t)) {
+        uint32_t xid;
+        memcpy(&xid, ids.bytes + i, sizeof xid);
+        if (!marks_see(marks, xid)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct marks
 marks_copy(const struct marks *marks)
 {

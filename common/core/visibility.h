@@ -25,6 +25,9 @@ struct marks {
 /* Does the snapshot see the (committed) transaction? */
 bool marks_see(const struct marks *marks, uint32_t xid);
 
+/* Does it see them all? `ids` are u32 each, as they stand in memory. */
+bool marks_see_all(const struct marks *marks, struct view ids);
+
 struct marks marks_copy(const struct marks *marks);
 void marks_free(struct marks *marks);
 

@@ -14,6 +14,9 @@
 #include "common/buf.h"
 #include "common/core/where_expr.h"
 
+/* Longer clauses are refused: what the bus carries (db.snapshot_begin). */
+#define WHERE_SQL_MAX (4u << 20)
+
 void where_sql(const struct expr *expr, const struct where_scope *scope, struct buf *out);
 
 /* "name", with quotes inside doubled. */

@@ -48,23 +48,17 @@ has_possible_names(const struct shape_query *query, const char **field_out, stru
     return true;
 }
 
-/* What this version does not do yet, clearly. */
 static bool
-is_served(struct api *api, struct api_request *request, const struct shape_query *query)
+has_names(struct api *api, struct api_request *request, const struct shape_query *query)
 {
     struct buf text = {0};
     const char *field = NULL;
-    if (query->has_subset) {
-        field = "subset";
-        buf_append_str(&text, "is not supported yet");
-    } else if (has_possible_names(query, &field, &text)) {
-        field = NULL;
-    }
-    if (field != NULL) {
+    bool is_possible = has_possible_names(query, &field, &text);
+    if (!is_possible) {
         refuse_early(api, request, field, buf_view(&text));
     }
     buf_free(&text);
-    return field == NULL;
+    return is_possible;
 }
 
 void
@@ -85,7 +79,7 @@ admission_refuse(struct api *api, struct api_request *request, enum admission_li
 bool
 admission_check(struct api *api, struct api_request *request, const struct shape_query *query)
 {
-    if (!is_served(api, request, query)) {
+    if (!has_names(api, request, query)) {
         return false;
     }
     if (api->request_count >= api->config->max_concurrent_requests.existing) {

@@ -31,6 +31,7 @@ struct api {
     struct arena *scratch; /* of one call; whoever uses it resets it first */
     size_t request_count;  /* of /v1/shape, not yet answered */
     uint64_t request_number;
+    uint64_t subset_number; /* of the last shape.subset */
     bool is_draining;
 };
 

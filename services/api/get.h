@@ -29,6 +29,9 @@ struct get {
     bool is_rotated;
     bool was_parked;
     unsigned tries;
+    bool is_subset;
+    struct bus_call *subset_call; /* NULL: not under way */
+    uint64_t subset_id;
     struct events *events; /* NULL: no stream has begun */
     size_t cursor_size;
     char cursor[CURSOR_SIZE_MAX];
@@ -44,6 +47,15 @@ struct reply get_ok_reply(struct get *get, struct log_offset end, struct buf *as
 /* Answers with it, and ends. */
 void get_send_ok(struct get *get, const struct reply *reply, const struct answer_part *parts,
                  size_t count);
+
+/* The request's parameters once more, in the scratch arena. */
+void get_query(struct get *get, struct shape_query *query);
+
+/*
+ * The shape is no more. Who came with its handle gets 409, with the new one if it did not wait
+ * (http-api [26]); the others get another try.
+ */
+void get_shape_gone(struct get *get);
 
 /* Reads what follows get->offset. */
 void get_read(struct get *get);

@@ -54,13 +54,6 @@ serve_shape(struct api *api, struct api_request *request)
         shape_delete(api, request, is_admin || config->allow_delete);
         return;
     }
-    if (request->body.size > 0) {
-        struct buf body = {0};
-        shape_request_refuse(&body, "body", view_str("is not supported yet"));
-        reply_send_error(api, request, 400, buf_view(&body), 0, false);
-        buf_free(&body);
-        return;
-    }
     shape_get(api, request);
 }
 

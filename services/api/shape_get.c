@@ -11,6 +11,7 @@
 #include "services/api/hints_client.h"
 #include "services/api/replies.h"
 #include "services/api/shape_events.h"
+#include "services/api/shape_subset.h"
 #include "services/api/waker.h"
 
 /* How long a request waits for a shape or a chunk before it gets 503 (http-api [34]). */
@@ -36,6 +37,7 @@ get_free(struct get *get)
     if (get->read != NULL) {
         log_read_cancel(get->read);
     }
+    subset_cancel(get);
     live_leave(get->api->live, &get->wait);
     events_free(get->events);
     blob_unref(get->schema);
@@ -237,14 +239,23 @@ answer_nothing(struct get *get, struct log_offset end)
 
 /* ---- which shape is it? */
 
-/* The request's query once more, in the scratch arena. It was right before. */
-static void
-query_again(struct get *get, struct shape_query *query)
+/* Only a POST's body counts. */
+static bool
+parse(struct api *api, const struct api_request *request, struct shape_query *query,
+      struct buf *errors)
+{
+    bool has_body = request->method == HTTP_POST;
+    arena_reset(api->scratch);
+    return shape_request_parse(request->query, has_body ? request->body : (struct view){0},
+                               api->scratch, query, errors);
+}
+
+void
+get_query(struct get *get, struct shape_query *query)
 {
     struct buf errors = {0};
-    arena_reset(get->api->scratch);
-    bool is_right = shape_request_parse(get->request->query, get->api->scratch, query, &errors);
-    ASSERT(is_right);
+    bool is_right = parse(get->api, get->request, query, &errors);
+    ASSERT(is_right); /* it was right before */
     buf_free(&errors);
 }
 
@@ -255,6 +266,17 @@ take_known(struct get *get, const struct definition_known *known)
     get->schema = blob_ref(known->schema);
     memset(get->handle, 0, sizeof get->handle);
     memcpy(get->handle, known->handle.bytes, known->handle.size);
+}
+
+/* The shape is known. */
+static void
+go_on(struct get *get)
+{
+    if (get->is_subset) {
+        subset_ask(get);
+    } else {
+        get_read(get);
+    }
 }
 
 static void
@@ -277,7 +299,7 @@ on_definition(void *ctx, const struct definition_answer *answer)
             return;
         }
         take_known(get, &answer->known);
-        get_read(get);
+        go_on(get);
         return;
     case DEFINITION_INVALID:
         answer_invalid(get, answer->field, answer->error);
@@ -303,16 +325,12 @@ static void
 ask_definition(struct get *get, uint32_t deadline_ms)
 {
     struct shape_query query;
-    query_again(get, &query);
+    get_query(get, &query);
     definitions_ask(get->api->definitions, &query, deadline_ms, &get->opening, on_definition, get);
 }
 
-/*
- * The shape that was read is no more. Who came with its handle gets 409, with the new one if it did
- * not wait (http-api [26]); the others get another try.
- */
-static void
-on_shape_gone(struct get *get)
+void
+get_shape_gone(struct get *get)
 {
     definitions_forget(get->api->definitions, view_str(get->handle));
     log_reader_forget(get->api->reader, view_str(get->handle));
@@ -417,7 +435,7 @@ on_range(void *ctx, const struct log_range *range)
         on_items(get, range);
         return;
     case LOG_GONE:
-        on_shape_gone(get);
+        get_shape_gone(get);
         return;
     case LOG_BEYOND:
         get->is_beyond = true;
@@ -500,7 +518,7 @@ on_live(void *ctx, enum live_event event, const struct live_news *news)
         get_read(get);
         return;
     case LIVE_GONE:
-        on_shape_gone(get);
+        get_shape_gone(get);
         return;
     case LIVE_TIMEOUT:
         on_live_timeout(get);
@@ -519,6 +537,7 @@ get_new(struct api *api, struct api_request *request, const struct shape_query *
                         .request = request,
                         .asked = query->offset_kind,
                         .offset = query->offset,
+                        .is_subset = query->has_subset,
                         .is_live = query->is_live,
                         .is_sse = query->is_sse};
     if (query->offset_kind == SHAPE_OFFSET_NOW) {
@@ -544,9 +563,11 @@ shape_get(struct api *api, struct api_request *request)
     struct shape_query query;
     struct definition_known known;
     struct buf errors = {0};
-    arena_reset(api->scratch);
-    bool is_right = shape_request_parse(request->query, api->scratch, &query, &errors);
-    if (!is_right) {
+    bool is_right = parse(api, request, &query, &errors);
+    if (!is_right && query.is_body_refused) {
+        reply_send(api, request, &(struct reply){.status = 400, .kind = REPLY_PLAIN},
+                   buf_view(&errors));
+    } else if (!is_right) {
         reply_send_error(api, request, 400, buf_view(&errors), 0, false);
     }
     buf_free(&errors);
@@ -560,7 +581,7 @@ shape_get(struct api *api, struct api_request *request)
     }
     if (is_known) {
         take_known(get, &known);
-        get_read(get);
+        go_on(get);
         return;
     }
     definitions_ask(api->definitions, &query, DEADLINE_MS, &get->opening, on_definition, get);

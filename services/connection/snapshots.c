@@ -410,6 +410,32 @@ on_session(void *ctx, struct pg_conn *conn, const struct pg_failure *failed)
     pg_query(conn, buf_str(&snapshot->begin_sql), BEGIN_MS, on_begun, snapshot);
 }
 
+/* COPY takes no parameters: values stand in the clauses, quoted by ourselves. */
+static void
+write_copy(struct buf *sql, const struct db_snapshot_begin *wanted)
+{
+    buf_append_str(sql, "COPY (SELECT ");
+    for (size_t i = 0; i < wanted->columns_count; i++) {
+        buf_append_str(sql, i > 0 ? ", " : "");
+        sql_text_ident(sql, wanted->columns[i].name);
+    }
+    buf_append_str(sql, " FROM ");
+    sql_text_table(sql, wanted->schema, wanted->name);
+    if (wanted->where.size > 0) {
+        buf_append_str(sql, " WHERE ");
+        buf_append_view(sql, wanted->where);
+    }
+    if (wanted->order_by.size > 0) {
+        buf_append_str(sql, " ORDER BY ");
+        buf_append_view(sql, wanted->order_by);
+    }
+    if (wanted->limit > 0)
+        buf_printf(sql, " LIMIT %" PRIu64, wanted->limit);
+    if (wanted->offset > 0)
+        buf_printf(sql, " OFFSET %" PRIu64, wanted->offset);
+    buf_append_str(sql, ") TO STDOUT; COMMIT");
+}
+
 static void
 write_sql(struct snapshot *snapshot, const struct db_snapshot_begin *wanted)
 {
@@ -430,19 +456,7 @@ write_sql(struct snapshot *snapshot, const struct db_snapshot_begin *wanted)
     describe_columns(sql, buf_str(&oid));
     buf_free(&oid);
 
-    sql = &snapshot->copy_sql;
-    buf_append_str(sql, "COPY (SELECT ");
-    for (size_t i = 0; i < wanted->columns_count; i++) {
-        buf_append_str(sql, i > 0 ? ", " : "");
-        sql_text_ident(sql, wanted->columns[i].name);
-    }
-    buf_append_str(sql, " FROM ");
-    sql_text_table(sql, wanted->schema, wanted->name);
-    if (wanted->where.size > 0) {
-        buf_append_str(sql, " WHERE ");
-        buf_append_view(sql, wanted->where);
-    }
-    buf_append_str(sql, ") TO STDOUT; COMMIT");
+    write_copy(&snapshot->copy_sql, wanted);
 }
 
 static struct snapshot *

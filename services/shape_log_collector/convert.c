@@ -1,16 +1,12 @@
 #include "services/shape_log_collector/convert.h"
 
 #include "common/config.h"
-#include "common/core/copy_text.h"
-#include "common/mem.h"
 
 void
 convert_init(struct convert *convert, struct shape *shape, void (*done)(void *ctx), void *ctx)
 {
     *convert = (struct convert){.shape = shape, .done = done, .ctx = ctx};
-    convert->fields =
-        mem_alloc_zero((shape->def->table.column_count + 1) * sizeof *convert->fields);
-    convert->copied = mem_alloc_zero((shape->def->fetched_count + 1) * sizeof *convert->copied);
+    rows_init(&convert->room, shape->def, shape->plan);
 }
 
 void
@@ -20,27 +16,16 @@ convert_fini(struct convert *convert)
     buf_free(&convert->rows);
     buf_free(&convert->end_item);
     buf_free(&convert->items);
-    mem_free(convert->fields);
-    mem_free(convert->copied);
+    rows_fini(&convert->room);
 }
 
 static bool
 append_rows(struct convert *convert)
 {
-    const struct shape_def *def = convert->shape->def;
-    struct copy_rows rows = {convert->rows.bytes, convert->rows.bytes + convert->rows.size};
     if (convert->items.size > 0) { /* an append that the disk refused: the same items again */
         return snapshot_writer_append(convert->writer, buf_view(&convert->items), &convert->err);
     }
-    while (copy_rows_next(&rows, convert->copied, def->fetched_count, &convert->err)) {
-        for (size_t i = 0; i < def->fetched_count; i++) {
-            struct where_field *field = &convert->fields[def->fetched[i]];
-            field->text = convert->copied[i].text;
-            field->is_null = convert->copied[i].is_null;
-        }
-        item_append_snapshot(convert->shape->plan, convert->fields, &convert->items);
-    }
-    return convert->err.kind == ERR_NONE &&
+    return rows_append(&convert->room, &convert->rows, 0, &convert->items, &convert->err) &&
            (convert->items.size == 0 ||
             snapshot_writer_append(convert->writer, buf_view(&convert->items), &convert->err));
 }

@@ -8,6 +8,7 @@
 
 #include "common/worker.h"
 #include "services/shape_log_collector/registry.h"
+#include "services/shape_log_collector/rows.h"
 
 enum convert_step {
     CONVERT_OPEN,   /* make the file */
@@ -30,8 +31,7 @@ struct convert {
     /* kept over all steps; the worker's while a step runs */
     struct snapshot_writer *writer;
     struct buf items;
-    struct where_field *fields;
-    struct copy_field *copied;
+    struct rows room;
 
     /* result */
     bool ok;

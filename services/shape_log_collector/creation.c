@@ -67,8 +67,6 @@ static void copy_on(struct creation *creation);
 static void on_converted(void *ctx);
 static void on_timer(void *ctx);
 
-static uint64_t last_snapshot; /* unique in the process: connection tells joinings apart by it */
-
 /* ---- failing */
 
 static void
@@ -166,21 +164,11 @@ cancel_call(struct creation *creation)
 }
 
 static void
-ignore_reply(void *ctx, const void *reply, const struct err *failed)
-{
-    (void)ctx;
-    (void)reply;
-    (void)failed;
-}
-
-static void
 cancel_snapshot(struct creation *creation)
 {
-    struct db_snapshot_cancel message = {.snapshot = creation->snapshot};
     cancel_call(creation);
     if (creation->snapshot != 0) {
-        (void)db_ask(creation->collector->db, PROTO_db_snapshot_cancel, &message,
-                     PROTO_db_published, BLOCK_TIMEOUT_MS, ignore_reply, NULL);
+        db_cancel_snapshot(creation->collector->db, creation->snapshot);
         creation->snapshot = 0;
     }
 }
@@ -237,11 +225,7 @@ take_marks(struct creation *creation, const struct db_marks *reply)
         registry_end(shape, "the table changed while it was made", NULL);
         return;
     }
-    uint64_t *xip = mem_alloc((reply->xip_count + 1) * sizeof *xip);
-    for (size_t i = 0; i < reply->xip_count; i++) {
-        xip[i] = reply->xip[i].xid;
-    }
-    struct marks marks = {reply->xmin, reply->xmax, reply->xip_count, xip};
+    struct marks marks = db_marks_of(reply);
     if (!gate_accepts(&shape->feed.gate, &marks)) {
         marks_free(&marks);
         take_again(creation, "it does not see what was streamed");
@@ -297,7 +281,7 @@ join(struct creation *creation)
     }
     creation->state = CREATION_JOINED;
     ingest_join(creation->collector->ingest, &shape->feed);
-    creation->snapshot = ++last_snapshot;
+    creation->snapshot = db_next_snapshot(creation->collector->db);
     struct db_snapshot_begin message = {
         .snapshot = creation->snapshot,
         .oid = def->table.oid,
@@ -428,6 +412,9 @@ copy_on(struct creation *creation)
     if (creation->has_block) {
         convert_block(creation);
     } else if (creation->is_last_asked) {
+        db_cancel_snapshot(creation->collector->db,
+                           creation->snapshot); /* nothing is asked again */
+        creation->snapshot = 0;
         creation->state = CREATION_SYNCING;
         creation->is_converting = true;
         convert_submit(&creation->convert, creation->lane, CONVERT_FINISH);

@@ -8,6 +8,8 @@
 /* A reply's lists: 1,600 columns, 65,536 partitions or transaction ids. */
 #define REPLY_ARENA_MAX (16u << 20)
 
+#define CANCEL_TIMEOUT_MS 60000
+
 /* Room for any reply struct of messages.def. */
 union any_reply {
     struct db_relation relation;
@@ -20,6 +22,7 @@ struct db_client {
     struct service *service;
     struct bus_client *bus;
     struct list calls;
+    uint64_t last_snapshot;
 };
 
 struct db_call {
@@ -108,4 +111,38 @@ db_cancel(struct db_call *call)
 {
     bus_call_cancel(call->bus_call);
     call_free(call);
+}
+
+/* ---- snapshots */
+
+uint64_t
+db_next_snapshot(struct db_client *client)
+{
+    return ++client->last_snapshot;
+}
+
+static void
+ignore_reply(void *ctx, const void *reply, const struct err *failed)
+{
+    (void)ctx;
+    (void)reply;
+    (void)failed;
+}
+
+void
+db_cancel_snapshot(struct db_client *client, uint64_t snapshot)
+{
+    struct db_snapshot_cancel message = {.snapshot = snapshot};
+    (void)db_ask(client, PROTO_db_snapshot_cancel, &message, PROTO_db_published, CANCEL_TIMEOUT_MS,
+                 ignore_reply, NULL);
+}
+
+struct marks
+db_marks_of(const struct db_marks *reply)
+{
+    uint64_t *xip = mem_alloc((reply->xip_count + 1) * sizeof *xip);
+    for (size_t i = 0; i < reply->xip_count; i++) {
+        xip[i] = reply->xip[i].xid;
+    }
+    return (struct marks){reply->xmin, reply->xmax, reply->xip_count, xip};
 }

@@ -9,7 +9,7 @@
 #ifndef COLLECTOR_DB_CLIENT_H
 #define COLLECTOR_DB_CLIENT_H
 
-#include "common/err.h"
+#include "common/core/visibility.h"
 #include "proto/codec.h"
 
 struct db_client;
@@ -35,5 +35,14 @@ struct db_call *db_ask(struct db_client *client, enum proto_kind kind, const voi
 
 /* `fn` will not be called. */
 void db_cancel(struct db_call *call);
+
+/* A number for a snapshot: connection tells them apart by it, as long as the process lives. */
+uint64_t db_next_snapshot(struct db_client *client);
+
+/* Nobody asks for this snapshot any more. */
+void db_cancel_snapshot(struct db_client *client, uint64_t snapshot);
+
+/* The marks of a reply; the caller ends them with marks_free(). */
+struct marks db_marks_of(const struct db_marks *reply);
 
 #endif

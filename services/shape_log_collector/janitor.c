@@ -40,11 +40,7 @@ on_visible(void *ctx, const void *reply, const struct err *failed)
     if (failed != NULL || !view_is(message->result, "ok")) {
         return;
     }
-    uint64_t *xip = mem_alloc((message->xip_count + 1) * sizeof *xip);
-    for (size_t i = 0; i < message->xip_count; i++) {
-        xip[i] = message->xip[i].xid;
-    }
-    struct marks marks = {message->xmin, message->xmax, message->xip_count, xip};
+    struct marks marks = db_marks_of(message);
     unseen_prune(ingest_unseen(janitor->collector->ingest), &marks);
     marks_free(&marks);
 }

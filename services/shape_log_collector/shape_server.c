@@ -12,6 +12,7 @@
 #include "services/shape_log_collector/ingest.h"
 #include "services/shape_log_collector/opening.h"
 #include "services/shape_log_collector/repl_server.h"
+#include "services/shape_log_collector/subsets.h"
 
 #define MESSAGE_ARENA_MAX (8u << 20)
 
@@ -27,6 +28,7 @@ struct shape_server {
     struct collector *collector;
     struct bus_server *bus;
     struct list openings;
+    struct subsets *subsets;
 };
 
 /* A read that waits for a chunk of a snapshot. */
@@ -416,6 +418,58 @@ on_wake(struct shape_server *server, struct bus_request *request)
 
 /* ---- the channel */
 
+union body {
+    struct shape_read read;
+    struct shape_delete delete;
+    struct shape_list list;
+    struct shape_subset subset;
+    struct shape_subset_cancel subset_cancel;
+    struct shape_wake wake;
+};
+
+static bool
+is_of_this_channel(enum proto_kind kind)
+{
+    return kind == PROTO_shape_read || kind == PROTO_shape_delete || kind == PROTO_shape_list ||
+           kind == PROTO_shape_subset || kind == PROTO_shape_subset_cancel ||
+           kind == PROTO_shape_wake;
+}
+
+static void
+on_subset_cancel(struct shape_server *server, struct bus_request *request, struct incarnation from,
+                 const struct shape_subset_cancel *message)
+{
+    struct shape_deleted answer = {.result = view_str("ok")};
+    subsets_cancel(server->subsets, from, message->id);
+    reply(server, request, PROTO_shape_deleted, &answer);
+}
+
+static void
+dispatch(struct shape_server *server, struct bus_request *request, const struct envelope *envelope,
+         const union body *body)
+{
+    switch (envelope->kind) {
+    case PROTO_shape_read:
+        on_read(server, request, &body->read);
+        return;
+    case PROTO_shape_delete:
+        on_delete(server, request, &body->delete);
+        return;
+    case PROTO_shape_subset:
+        subsets_start(server->subsets, request, envelope->sender_incarnation, &body->subset);
+        return;
+    case PROTO_shape_subset_cancel:
+        on_subset_cancel(server, request, envelope->sender_incarnation, &body->subset_cancel);
+        return;
+    case PROTO_shape_wake:
+        on_wake(server, request);
+        return;
+    default: /* of the many kinds of the bus only these come here */
+        on_list(server, request, &body->list);
+        return;
+    }
+}
+
 static void
 refuse(struct shape_server *server, struct bus_request *request, const char *error)
 {
@@ -429,30 +483,18 @@ on_request(void *ctx, struct bus_request *request, struct view message)
     struct shape_server *server = ctx;
     struct err err;
     struct envelope envelope;
-    union {
-        struct shape_read read;
-        struct shape_delete delete;
-        struct shape_list list;
-        struct shape_wake wake;
-    } body;
+    union body body;
     struct arena *mem = arena_new(MESSAGE_ARENA_MAX);
     if (!proto_peek(message, &envelope, &err)) {
         refuse(server, request, err.msg);
     } else if (envelope.kind == PROTO_shape_open) {
         opening_start(server->collector, &server->openings, request, message);
-    } else if (envelope.kind != PROTO_shape_read && envelope.kind != PROTO_shape_delete &&
-               envelope.kind != PROTO_shape_list && envelope.kind != PROTO_shape_wake) {
+    } else if (!is_of_this_channel(envelope.kind)) {
         refuse(server, request, "not a message of this channel");
     } else if (!proto_decode(message, envelope.kind, mem, &body, &err)) {
         refuse(server, request, err.msg);
-    } else if (envelope.kind == PROTO_shape_read) {
-        on_read(server, request, &body.read);
-    } else if (envelope.kind == PROTO_shape_delete) {
-        on_delete(server, request, &body.delete);
-    } else if (envelope.kind == PROTO_shape_wake) {
-        on_wake(server, request);
     } else {
-        on_list(server, request, &body.list);
+        dispatch(server, request, &envelope, &body);
     }
     arena_free(mem);
 }
@@ -464,7 +506,9 @@ shape_server_open(struct collector *collector, const char *url, struct shape_ser
     struct shape_server *server = mem_alloc_zero(sizeof *server);
     server->collector = collector;
     list_init(&server->openings);
+    server->subsets = subsets_new(collector);
     if (!bus_serve(collector->loop, url, on_request, server, &server->bus, err)) {
+        subsets_free(server->subsets);
         mem_free(server);
         return err_wrap(err, "shape channel");
     }
@@ -492,6 +536,7 @@ shape_server_close(struct shape_server *server)
         return;
     }
     opening_stop_all(&server->openings);
+    subsets_free(server->subsets);
     registry_each(server->collector->registry, answer_parked, server);
     bus_server_close(server->bus);
     mem_free(server);

@@ -51,7 +51,7 @@ check(struct view text)
     struct shape_query query;
     struct buf out = {0};
     struct arena *mem = arena_new(SHAPE_REQUEST_ARENA);
-    if (shape_request_parse(text, mem, &query, &out)) {
+    if (shape_request_parse(text, body, mem, &query, &out)) {
         ASSERT(out.size == 0 && query.has_table && query.table.name.size > 0);
         ASSERT(query.offset_kind != SHAPE_OFFSET_AT || query.handle.size > 0);
     } else {

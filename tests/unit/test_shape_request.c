@@ -18,7 +18,7 @@ parse(const char *text)
 {
     arena_reset(mem);
     buf_clear(&errors);
-    return shape_request_parse(view_str(text), mem, &query, &errors);
+    return shape_request_parse(view_str(text), (struct view){0}, mem, &query, &errors);
 }
 
 static void
@@ -191,7 +191,7 @@ test_names_that_are_no_parameters(void **state)
     arena_reset(mem);
     buf_clear(&errors);
     const char *text = "table=t&offset=-1&params[x]=1&params[1x]=1&%ff=1&params[]=1&tables=u";
-    assert_true(shape_request_parse(view_str(text), mem, &query, &errors));
+    assert_true(shape_request_parse(view_str(text), (struct view){0}, mem, &query, &errors));
     assert_int_equal(query.param_count, 0);
     assert_true(view_is(query.table.name, "t"));
 }
