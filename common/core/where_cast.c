@@ -1,5 +1,6 @@
 #include "common/core/where_cast.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "common/buf.h"
@@ -24,6 +25,10 @@ static const struct cast_row casts[] = {
     {WT_NAME, WT_TEXT, true},      {WT_DATE, WT_TIMESTAMP, true}, {WT_TIME, WT_INTERVAL, true},
     {WT_BOOL, WT_INT4, false},     {WT_INT4, WT_BOOL, false},     {WT_INT4, WT_INT2, false},
     {WT_INT8, WT_INT4, false},     {WT_INT8, WT_INT2, false},     {WT_TIMESTAMP, WT_DATE, false},
+    {WT_NUMERIC, WT_INT2, false},  {WT_NUMERIC, WT_INT4, false},  {WT_NUMERIC, WT_INT8, false},
+    {WT_FLOAT4, WT_INT2, false},   {WT_FLOAT4, WT_INT4, false},   {WT_FLOAT4, WT_INT8, false},
+    {WT_FLOAT8, WT_INT2, false},   {WT_FLOAT8, WT_INT4, false},   {WT_FLOAT8, WT_INT8, false},
+    {WT_FLOAT8, WT_FLOAT4, false},
 };
 
 static const struct cast_row *
@@ -88,11 +93,62 @@ convert_integer(struct where_scratch *scratch, enum where_base to, int64_t v,
     }
 }
 
+/* A half goes away from zero. */
+static bool
+decimal_to_integer(struct where_scratch *scratch, enum where_base to,
+                   const struct where_decimal *decimal, struct where_value *result)
+{
+    struct where_decimal whole;
+    struct where_value wide;
+    struct err ignored;
+    struct buf text = {0};
+    bool ok = decimal->kind == DECIMAL_FINITE &&
+              decimal_round(decimal, 0, DECIMAL_NEAREST, scratch->mem, &whole);
+    if (ok) {
+        decimal_print(&whole, false, &text);
+        ok = where_value_parse((struct where_type){.base = WT_INT8}, buf_view(&text), scratch->mem,
+                               &wide, &ignored);
+        buf_free(&text);
+    }
+    if (!ok) {
+        return where_raise(scratch, "integer out of range");
+    }
+    return convert_integer(scratch, to, wide.integer, result);
+}
+
+/* A half goes to the even neighbour. */
+static bool
+real_to_integer(struct where_scratch *scratch, enum where_base to, double real,
+                struct where_value *result)
+{
+    double whole = rint(real);
+    if (!(whole >= -0x1p63 && whole < 0x1p63)) {
+        return where_raise(scratch, "integer out of range");
+    }
+    return convert_integer(scratch, to, (int64_t)whole, result);
+}
+
+static bool
+real_to_single(struct where_scratch *scratch, double real, struct where_value *result)
+{
+    result->real = (double)(float)real;
+    if (isinf(result->real) && !isinf(real)) {
+        return where_raise(scratch, "value out of range: overflow");
+    }
+    if (result->real == 0 && real != 0) {
+        return where_raise(scratch, "value out of range: underflow");
+    }
+    return true;
+}
+
 /* By way of its digits, as Postgres does. */
 static bool
 convert_decimal(struct where_scratch *scratch, struct where_type to,
                 const struct where_decimal *decimal, struct where_value *result)
 {
+    if (is_integer(to.base)) {
+        return decimal_to_integer(scratch, to.base, decimal, result);
+    }
     struct buf text = {0};
     decimal_print(decimal, true, &text);
     bool ok = where_value_parse(to, buf_view(&text), scratch->mem, result, scratch->err);
@@ -145,6 +201,10 @@ where_cast_convert(struct where_scratch *scratch, struct where_type from, struct
         ok = convert_integer(scratch, to.base, value->integer, &result);
     } else if (from.base == WT_NUMERIC && to.base != WT_NUMERIC) {
         ok = convert_decimal(scratch, to, &value->decimal, &result);
+    } else if ((from.base == WT_FLOAT4 || from.base == WT_FLOAT8) && is_integer(to.base)) {
+        ok = real_to_integer(scratch, to.base, value->real, &result);
+    } else if (from.base == WT_FLOAT8 && to.base == WT_FLOAT4) {
+        ok = real_to_single(scratch, value->real, &result);
     } else if (from.base == WT_DATE && to.base == WT_TIMESTAMP) {
         ok = convert_date(scratch, value->integer, &result);
     } else if (from.base == WT_TIMESTAMP && to.base == WT_DATE) {

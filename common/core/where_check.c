@@ -349,6 +349,29 @@ build_list(struct where_builder *b, const struct sql_node *node, enum expr_kind 
 
 /* ---- functions and casts */
 
+/* concat() takes what a type's output function says: t and f, and the blanks of char(n). */
+static struct expr *
+concat_arg(struct where_builder *b, struct expr *arg)
+{
+    const struct where_type text = {.base = WT_TEXT};
+    if (arg->type.is_array || arg->type.base != WT_BOOL) {
+        bool stays = !arg->type.is_array && arg->type.base == WT_BPCHAR;
+        return stays ? arg : where_make_cast(b, arg, text, arg->location);
+    }
+    struct expr *expr = where_make(b, EXPR_CASE, arg->location, 5);
+    expr->type = text;
+    expr->args[1] = arg;
+    expr->args[3] = where_make_not(b, arg);
+    for (size_t i = 0; i < 5; i += 2) {
+        expr->args[i] = where_make(b, EXPR_CONST, arg->location, 0);
+        expr->args[i]->type = text;
+        expr->args[i]->value = (struct where_value){.is_null = i == 0};
+    }
+    expr->args[2]->value.text = view_str("t");
+    expr->args[4]->value.text = view_str("f");
+    return where_fold(b, expr);
+}
+
 static struct expr *
 build_concat(struct where_builder *b, const struct sql_node *node)
 {
@@ -356,7 +379,7 @@ build_concat(struct where_builder *b, const struct sql_node *node)
     expr->type.base = WT_TEXT;
     for (size_t i = 0; i < node->arg_count; i++) {
         struct expr *arg = where_build(b, node->args[i]);
-        expr->args[i] = arg == NULL ? NULL : where_make_cast(b, arg, expr->type, node->location);
+        expr->args[i] = arg == NULL ? NULL : concat_arg(b, arg);
         if (expr->args[i] == NULL) {
             return NULL;
         }
@@ -388,6 +411,9 @@ build_function(struct where_builder *b, const struct sql_node *node)
         if (args[i] == NULL) {
             return NULL;
         }
+    }
+    if (view_is(name, "ilike") && node->arg_count == 2) { /* no function of Postgres' */
+        return where_make_operator(b, view_str("~~*"), args[0], args[1], node->location);
     }
     return where_make_function(b, name, args, node->arg_count, node->location);
 }

@@ -183,6 +183,18 @@ is_sound_index(const struct expr *expr)
     return where_type_equal(expr->type, element) && expr->arg_count <= 7;
 }
 
+/* char(n) among them: concat() keeps its blanks. */
+static bool
+are_texts(const struct expr *expr)
+{
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        if (!is_scalar(expr->args[i], WT_TEXT) && !is_scalar(expr->args[i], WT_BPCHAR)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool
 is_sound_slice(const struct expr *expr)
 {
@@ -242,7 +254,7 @@ is_sound(const struct expr *expr)
     case EXPR_LEAST:
         return all_of_type(expr, expr->type);
     case EXPR_CONCAT:
-        return is_scalar(expr, WT_TEXT) && all_of_type(expr, expr->type);
+        return is_scalar(expr, WT_TEXT) && are_texts(expr);
     case EXPR_ARRAY:
         return expr->type.is_array && all_of_type(expr, element);
     case EXPR_INDEX:

@@ -1,21 +1,11 @@
 /* LIKE and ILIKE, in time that grows with text times pattern and never faster. */
 #include "common/core/where_fn.h"
+#include "common/core/where_utf8.h"
 
 static uint8_t
 folded(uint8_t b, bool ignore_case)
 {
     return ignore_case && b >= 'A' && b <= 'Z' ? b | 0x20 : b;
-}
-
-/* Bytes of the UTF-8 character at `i`. */
-static size_t
-character_size(struct view text, size_t i)
-{
-    size_t size = 1;
-    while (i + size < text.size && (text.bytes[i + size] & 0xc0) == 0x80) {
-        size++;
-    }
-    return size;
 }
 
 /* One step of the pattern that is not %: how far text and pattern move on; false: no match here. */
@@ -24,7 +14,7 @@ match_one(struct view text, size_t *t, struct view pattern, size_t *p, bool igno
 {
     size_t at = *p;
     if (pattern.bytes[at] == '_') {
-        *t += character_size(text, *t);
+        *t += utf8_size_at(text, *t);
         *p = at + 1;
         return true;
     }
@@ -58,7 +48,7 @@ where_like(struct view text, struct view pattern, bool ignore_case)
         if (retry_p == SIZE_MAX) {
             return false;
         }
-        retry_t += character_size(text, retry_t);
+        retry_t += utf8_size_at(text, retry_t);
         t = retry_t;
         p = retry_p;
     }

@@ -70,6 +70,41 @@ IMPL(time_sub);
 IMPL(time_diff);
 IMPL(date_add_time);
 IMPL(time_add_date);
+IMPL(text_length);
+IMPL(bpchar_length);
+IMPL(octet_length);
+IMPL(text_position);
+IMPL(text_starts_with);
+IMPL(text_ascii);
+IMPL(text_left);
+IMPL(text_right);
+IMPL(text_substring);
+IMPL(text_substring_for);
+IMPL(text_btrim);
+IMPL(text_ltrim);
+IMPL(text_rtrim);
+IMPL(text_btrim_blanks);
+IMPL(text_ltrim_blanks);
+IMPL(text_rtrim_blanks);
+IMPL(text_split_part);
+IMPL(text_reverse);
+IMPL(text_replace);
+IMPL(text_translate);
+IMPL(numeric_div);
+IMPL(numeric_div_whole);
+IMPL(numeric_mod);
+IMPL(numeric_round);
+IMPL(numeric_round_to);
+IMPL(numeric_trunc);
+IMPL(numeric_trunc_to);
+IMPL(numeric_floor);
+IMPL(numeric_ceil);
+IMPL(numeric_sign);
+IMPL(real_round);
+IMPL(real_trunc);
+IMPL(real_floor);
+IMPL(real_ceil);
+IMPL(real_sign);
 IMPL(array_contains);
 IMPL(array_contained);
 IMPL(array_overlaps);
@@ -90,5 +125,8 @@ IMPL(json_array_length);
 
 /* An error that Postgres would raise, in its words. False. */
 bool where_raise(struct where_scratch *scratch, const char *text);
+
+/* Room for a result whose size the data decides. False: so much that the row cannot be judged. */
+bool where_take(struct where_scratch *scratch, size_t size, uint8_t **bytes_out);
 
 #endif

@@ -8,6 +8,17 @@ where_raise(struct where_scratch *scratch, const char *text)
     return err_set(scratch->err, ERR_INVALID, "%s", text);
 }
 
+/* Half of what is left: what comes later and is small finds room. */
+bool
+where_take(struct where_scratch *scratch, size_t size, uint8_t **bytes_out)
+{
+    if (size >= arena_room(scratch->mem) / 2) {
+        return where_raise(scratch, "a text of more bytes than an evaluation may take");
+    }
+    *bytes_out = arena_alloc(scratch->mem, size + 1, 1);
+    return true;
+}
+
 /* ---- comparison, for every type */
 
 static int
@@ -57,7 +68,10 @@ IMPL(fn_ge)
 IMPL(text_concat)
 {
     size_t size = args[0].text.size + args[1].text.size;
-    uint8_t *bytes = arena_alloc(scratch->mem, size + 1, 1);
+    uint8_t *bytes;
+    if (!where_take(scratch, size, &bytes)) {
+        return false;
+    }
     if (args[0].text.size > 0) {
         memcpy(bytes, args[0].text.bytes, args[0].text.size);
     }
@@ -72,7 +86,10 @@ static bool
 map_case(struct where_scratch *scratch, struct view text, char first, char last,
          struct where_value *result)
 {
-    uint8_t *bytes = arena_alloc(scratch->mem, text.size + 1, 1);
+    uint8_t *bytes;
+    if (!where_take(scratch, text.size, &bytes)) {
+        return false;
+    }
     for (size_t i = 0; i < text.size; i++) {
         bool is_mapped = text.bytes[i] >= (uint8_t)first && text.bytes[i] <= (uint8_t)last;
         bytes[i] = is_mapped ? text.bytes[i] ^ 0x20 : text.bytes[i];

@@ -261,7 +261,7 @@ is_ambiguous(struct view name, enum where_fn_kind kind, const struct where_type 
              size_t arg_count)
 {
     static const char *const of_text[] = {
-        "=", "<>", "<", "<=", ">", ">=", "||", "~~", "!~~", "~~*", "!~~*"};
+        "=", "<>", "<", "<=", ">", ">=", "||", "~~", "!~~", "~~*", "!~~*", "^@"};
     for (size_t i = 0; i < arg_count; i++) {
         if (args[i].base != WT_UNKNOWN) {
             return false;
@@ -272,7 +272,8 @@ is_ambiguous(struct view name, enum where_fn_kind kind, const struct where_type 
             return false;
         }
     }
-    return kind == FN_OPERATOR;
+    /* Postgres' trunc() takes MAC addresses as well. */
+    return kind == FN_OPERATOR || view_is(name, "trunc");
 }
 
 static bool
