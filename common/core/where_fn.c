@@ -225,6 +225,14 @@ where_fn_arg(const struct where_fn *fn, size_t place)
                                .is_array = place == 1 && (fn->flags & FN_TEXT_ARRAY) != 0};
 }
 
+/* LIKE takes two texts and gives a bool as well, but is of text and not of every type's order. */
+static bool
+is_comparison(const struct where_fn *fn)
+{
+    return fn->impl == fn_eq || fn->impl == fn_ne || fn->impl == fn_lt || fn->impl == fn_le ||
+           fn->impl == fn_gt || fn->impl == fn_ge;
+}
+
 const struct where_fn *
 where_fn_comparison(struct view name, enum where_base base)
 {
@@ -232,7 +240,7 @@ where_fn_comparison(struct view name, enum where_base base)
     for (size_t i = 0; i < where_fn_count; i++) {
         const struct where_fn *fn = &where_fns[i];
         if (fn->kind == FN_OPERATOR && fn->arg_count == 2 && fn->args[0] == wanted &&
-            fn->args[1] == wanted && fn->result == WT_BOOL && view_is(name, fn->name)) {
+            fn->args[1] == wanted && is_comparison(fn) && view_is(name, fn->name)) {
             return fn;
         }
     }

@@ -25,8 +25,8 @@ static const char *const DECIMALS[] = {
     "123456789012345678901234567890.12345", "1e20", "-1E-5", ".5", "99999999", NULL,
 };
 static const char *const TEXTS[] = {
-    "", "a", "abc", "ABC", "a%", "_b", "\\%", "ü€🐘", " a ", "t", "2024-02-29", "10", "a'b\"c\\",
-    "{a,b}", "%", "true", NULL,
+    "", "a", "abc", "ABC", "a%", "_b", "\\%", "ü€🐘", " a ", "t", "2024-02-29", "10",
+    "a'b\"c\\", "{a,b}", "%", "true", NULL,
 };
 static const char *const BOOLS[] = {
     "t", "f", "true", "off", "yes", "0", NULL,
@@ -223,13 +223,6 @@ gen_column(struct where_type type, struct buf *out)
     buf_printf(out, "%c%d", type.is_array ? 'a' : 'c', (int)type.base);
 }
 
-static struct where_type
-arg_type(struct fuzz_input *in, const struct where_fn *fn, size_t i, struct where_type any)
-{
-    (void)in;
-    return fn->args[i] == WT_UNKNOWN ? any : (struct where_type){.base = fn->args[i]};
-}
-
 /* One row of the table, with arguments of its types. */
 static void
 gen_call(struct fuzz_input *in, const struct where_fn *fn, unsigned depth, struct buf *out)
@@ -248,7 +241,8 @@ gen_call(struct fuzz_input *in, const struct where_fn *fn, unsigned depth, struc
         buf_append_str(out, i == 0 ? "" : is_infix ? " " : ", ");
         buf_append_str(out, i == 1 && is_infix ? fn->name : "");
         buf_append_byte(out, ' ');
-        gen_value(in, nearly(in, arg_type(in, fn, i, any)), depth, out);
+        gen_value(in, nearly(in, fn->args[i] == WT_UNKNOWN ? any : where_fn_arg(fn, i)), depth,
+                  out);
     }
     buf_append_str(out, is_infix ? ")" : "))");
 }

@@ -115,6 +115,8 @@ test_refusals_have_the_texts_that_clients_know(void **state)
     expect_error("n = $1", "At location 4: parameter $1 was not provided");
     expect_error("n =", "At location 18: syntax error at end of input");
     expect_error("v = 10", "At location 2: Could not select an operator overload");
+    expect_error("tags ILIKE '{a}'", "At location 5: Could not select an operator overload");
+    expect_error("tags NOT LIKE tags", "At location 5: Could not select an operator overload");
     expect_error("zzz = 1", "At location 0: unknown reference zzz");
     expect_error("n", "WHERE clause must return a boolean");
     expect_error("count(*) > 1", "At location 0: aggregation is not supported in this context");
