@@ -23,6 +23,7 @@ struct api {
     struct loop *loop;
     struct front *front;
     struct bus_client *bus; /* to the collector: shape.open, shape.delete */
+    struct packer *packer;
     struct log_reader *reader;
     struct definitions *definitions;
     struct live *live;

@@ -21,7 +21,8 @@
 
 /* Its views are good as long as the request is: until it is answered or gone. */
 struct api_request {
-    void *user;            /* the logic's own */
+    void *user;                            /* the logic's own */
+    void (*on_gone)(struct api_request *); /* the logic's own: whom to tell that the client left */
     struct list user_node; /* the logic's own; initialised and in no list when it is handed on */
 
     enum http_method

@@ -38,7 +38,7 @@ enum log_result {
     LOG_BEYOND,      /* the offset lies behind the log's end */
     LOG_UNAVAILABLE, /* not now: the collector is away or starting, or a chunk was not ready in time
                       */
-    LOG_UNMADE, /* it was begun and could not be completed */
+    LOG_UNMADE,      /* it was begun and could not be completed */
     LOG_FAILED,
 };
 

@@ -14,6 +14,7 @@
 #include "services/api/hints_client.h"
 #include "services/api/live.h"
 #include "services/api/log_reader.h"
+#include "services/api/packer.h"
 #include "services/api/replies.h"
 #include "services/api/shape_delete.h"
 #include "services/api/shape_get.h"
@@ -96,10 +97,8 @@ static void
 on_gone(void *ctx, struct api_request *request)
 {
     (void)ctx;
-    if (request->method == HTTP_DELETE) {
-        shape_delete_gone(request);
-    } else {
-        shape_get_gone(request);
+    if (request->on_gone != NULL) {
+        request->on_gone(request);
     }
 }
 
@@ -112,6 +111,7 @@ api_fini(void *state)
     struct api *api = &process->api;
     loop_timer_clear(&process->drain);
     front_close(api->front);
+    packer_close(api->packer);
     hints_client_close(api->hints);
     waker_free(api->waker);
     definitions_free(api->definitions);
@@ -175,7 +175,8 @@ open_all(struct api *api, struct err *err)
     return config_require_access(config, err) &&
            bus_client_open(api->loop, config->bus_shape, &api->bus, err) &&
            log_reader_open(&reader, &api->reader, err) &&
-           hints_client_open(api, config->bus_log, &api->hints, err) && open_front(api, err);
+           hints_client_open(api, config->bus_log, &api->hints, err) && open_front(api, err) &&
+           packer_open(api->loop, api->front, &api->packer, err);
 }
 
 static bool

@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 #include "common/config.h"
+#include "services/api/packer.h"
 
 /* "req-", 16 and 8 hex digits. */
 #define REQUEST_ID_SIZE 29
@@ -22,6 +23,17 @@ client_of(struct api *api, const struct api_request *request, char id[REQUEST_ID
         .own_request_id = view_str(id),
         .date_s = (int64_t)(clock_wall_us() / 1000000u),
     };
+}
+
+/* What equal large parts have in common: the same range of the same log never differs. */
+static void
+packing_key(const struct reply *reply, struct buf *key)
+{
+    bool is_range = reply->kind == REPLY_SHAPE && reply->status == 200 && !reply->is_subset &&
+                    !reply->is_unchanged && reply->has_offset;
+    if (is_range) {
+        reply_etag(reply, key);
+    }
 }
 
 void
@@ -45,7 +57,11 @@ reply_send_parts(struct api *api, struct api_request *request, const struct repl
         answer.parts[i] = parts[i];
     }
     answer.part_count = part_count;
-    front_answer(api->front, request, &answer);
+    struct buf key = {0};
+    packing_key(reply, &key);
+    packer_answer(api->packer, request, &answer, http_encoding_choose(request->accept_encoding),
+                  buf_view(&key));
+    buf_free(&key);
 }
 
 void

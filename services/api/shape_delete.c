@@ -31,6 +31,7 @@ on_reply(void *ctx, struct view message, const struct err *failed)
     struct shape_deleted deleted;
     struct err err;
     request->user = NULL;
+    request->on_gone = NULL;
     mem_free(deletion);
     arena_reset(api->scratch);
     if (failed != NULL ||
@@ -61,6 +62,7 @@ ask(struct api *api, struct api_request *request, const struct shape_query *quer
     }
     *deletion = (struct deletion){.api = api, .request = request};
     request->user = deletion;
+    request->on_gone = shape_delete_gone;
     proto_encode(&envelope, &message, &bytes);
     deletion->call = bus_ask(api->bus, &bytes, DEADLINE_MS, on_reply, deletion);
     buf_free(&definition);

@@ -553,6 +553,7 @@ get_new(struct api *api, struct api_request *request, const struct shape_query *
         query->handle.size < HANDLE_SIZE_MAX ? query->handle.size : HANDLE_SIZE_MAX - 1;
     memcpy(get->handle, handle_size > 0 ? (const void *)query->handle.bytes : "", handle_size);
     request->user = get;
+    request->on_gone = shape_get_gone;
     api->request_count++;
     return get;
 }
