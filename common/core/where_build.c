@@ -6,7 +6,9 @@
 
 #include "common/core/where_cast.h"
 #include "common/core/where_eval.h"
+#include "common/core/where_ops.h"
 #include "common/core/where_resolve.h"
+#include "common/core/where_utf8.h"
 
 struct expr *
 where_fail(struct where_builder *b, int32_t location, const char *fmt, ...)
@@ -217,6 +219,32 @@ where_make_cast(struct where_builder *b, struct expr *arg, struct where_type typ
 
 /* ---- operators */
 
+static bool
+is_ilike(const struct where_fn *fn)
+{
+    return fn->impl == text_ilike || fn->impl == text_not_ilike;
+}
+
+/* What a pattern that is known must be: a regular expression of our kind, and for ILIKE one whose
+ * characters fold without a database's collation. */
+static bool
+check_pattern(struct where_builder *b, struct expr *call)
+{
+    if ((call->fn->flags & FN_REGEX) != 0) {
+        return where_fn_compile(call, b->mem, b->err) ||
+               where_fail_err(b, call->args[1]->location) != NULL;
+    }
+    const struct expr *pattern = call->args[call->arg_count - 1];
+    if (is_ilike(call->fn) && pattern->kind == EXPR_CONST && !pattern->value.is_null &&
+        utf8_any_case(pattern->value.text)) {
+        where_fail(b, pattern->location,
+                   "ILIKE is not supported for letters beyond ASCII: how they fold depends on the "
+                   "database's collation");
+        return false;
+    }
+    return true;
+}
+
 static struct expr *
 make_call(struct where_builder *b, const struct where_fn *fn, struct expr *const *args,
           size_t arg_count, int32_t location)
@@ -235,7 +263,7 @@ make_call(struct where_builder *b, const struct where_fn *fn, struct expr *const
             return NULL;
         }
     }
-    return where_fold(b, expr);
+    return check_pattern(b, expr) ? where_fold(b, expr) : NULL;
 }
 
 /* An enum's labels are text to us; Postgres compares only values of one and the same enum. */

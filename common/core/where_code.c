@@ -158,8 +158,8 @@ static bool
 is_sound_any(const struct expr *expr)
 {
     if (expr->arg_count != 2 || expr->fn->arg_count != 2 || expr->fn->kind == FN_ARRAY ||
-        (expr->fn->flags & FN_TEXT_ARRAY) != 0 || expr->fn->result != WT_BOOL ||
-        !is_scalar(expr, WT_BOOL)) {
+        (expr->fn->flags & FN_REGEX) != 0 || (expr->fn->flags & FN_TEXT_ARRAY) != 0 ||
+        expr->fn->result != WT_BOOL || !is_scalar(expr, WT_BOOL)) {
         return false;
     }
     struct where_type array = expr->args[1]->type;
@@ -344,7 +344,12 @@ decode(struct decoding *d)
         }
     }
     d->depth--;
-    return is_sound(expr) ? expr : NULL;
+    struct err ignored;
+    bool ok = is_sound(expr);
+    if (ok && expr->kind == EXPR_CALL && (expr->fn->flags & FN_REGEX) != 0) {
+        ok = where_fn_compile(expr, d->mem, &ignored);
+    }
+    return ok ? expr : NULL;
 }
 
 bool

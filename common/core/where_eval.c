@@ -41,8 +41,11 @@ static bool
 call(const struct expr *expr, struct where_type arg_type, struct where_row *row,
      const struct where_value *args, struct where_value *out, struct err *err)
 {
-    struct where_scratch scratch = {
-        .mem = row->mem, .err = err, .arg_type = arg_type, .result = expr->fn->result};
+    struct where_scratch scratch = {.mem = row->mem,
+                                    .err = err,
+                                    .arg_type = arg_type,
+                                    .result = expr->fn->result,
+                                    .regex = expr->regex};
     struct where_value result = {0};
     if (!expr->fn->impl(&scratch, args, &result)) {
         return false;

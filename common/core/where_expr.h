@@ -50,6 +50,7 @@ enum expr_kind {
 #define WHERE_PARAM_MAX 1000u  /* as many as a request may carry */
 
 struct where_fn;
+struct where_regex;
 
 struct expr {
     enum expr_kind kind;
@@ -59,6 +60,7 @@ struct expr {
     int32_t location;
     uint32_t column; /* place in the table's columns */
     const struct where_fn *fn;
+    const struct where_regex *regex; /* of a call with FN_REGEX: its pattern, compiled */
     struct where_value value;
     size_t arg_count;
     struct expr **args;

@@ -85,6 +85,23 @@
         "#>>", FN_OPERATOR, 2, {base, WT_TEXT}, WT_TEXT, json_get_path_text, FN_TEXT_ARRAY \
     }
 
+#define REGEX(base)                                                                    \
+    {"~", FN_OPERATOR, 2, {base, WT_TEXT}, WT_BOOL, regex_match, REGEX_FLAGS},         \
+        {"!~", FN_OPERATOR, 2, {base, WT_TEXT}, WT_BOOL, regex_no_match, REGEX_FLAGS}, \
+        {"~*",                                                                         \
+         FN_OPERATOR,                                                                  \
+         2,                                                                            \
+         {base, WT_TEXT},                                                              \
+         WT_BOOL,                                                                      \
+         regex_match,                                                                  \
+         REGEX_FLAGS | FN_REGEX_NO_CASE},                                              \
+    {                                                                                  \
+        "!~*", FN_OPERATOR, 2, {base, WT_TEXT}, WT_BOOL, regex_no_match,               \
+            REGEX_FLAGS | FN_REGEX_NO_CASE                                             \
+    }
+
+#define REGEX_FLAGS (FN_REGEX | FN_C_COLLATION)
+
 /* clang-format off */
 const struct where_fn where_fns[] = {
     COMPARISONS(WT_INT2, 0), COMPARISONS(WT_INT4, 0), COMPARISONS(WT_INT8, 0),
@@ -202,6 +219,7 @@ const struct where_fn where_fns[] = {
     {"reverse", FN_FUNCTION, 1, {WT_TEXT}, WT_TEXT, text_reverse, 0},
     {"replace", FN_FUNCTION, 3, {WT_TEXT, WT_TEXT, WT_TEXT}, WT_TEXT, text_replace, 0},
     {"translate", FN_FUNCTION, 3, {WT_TEXT, WT_TEXT, WT_TEXT}, WT_TEXT, text_translate, 0},
+    REGEX(WT_TEXT), REGEX(WT_BPCHAR),
     /* json and jsonb */
     JSON_PARTS(WT_JSON), JSON_PARTS(WT_JSONB), EQUALITY(WT_JSONB),
     {"@>", FN_OPERATOR, 2, {WT_JSONB, WT_JSONB}, WT_BOOL, jsonb_contains, 0},

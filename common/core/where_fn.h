@@ -17,8 +17,9 @@
 struct where_scratch {
     struct arena *mem;
     struct err *err;
-    struct where_type arg_type; /* of the first argument: comparisons serve every type */
-    enum where_base result;     /* of the row */
+    struct where_type arg_type;      /* of the first argument: comparisons serve every type */
+    enum where_base result;          /* of the row */
+    const struct where_regex *regex; /* with FN_REGEX */
 };
 
 /* Strict, called without NULLs, but for FN_TAKES_NULL. False: Postgres would raise an error;
@@ -35,6 +36,10 @@ enum where_fn_kind {
 #define FN_TAKES_NULL  2u /* not strict: sees NULLs itself */
 #define FN_TEXT_ARRAY  8u /* the second argument is an array of what the row says */
 #define FN_C_COLLATION 1u /* depends on a collation: Postgres is told to use "C", as we do */
+
+/* The second argument is a regular expression, a constant that is compiled once (where_regex.h). */
+#define FN_REGEX         16u
+#define FN_REGEX_NO_CASE 32u
 
 struct where_fn {
     const char *name;
@@ -60,6 +65,9 @@ const struct where_fn *where_fn_comparison(struct view name, enum where_base bas
 /* The row for two arrays of one type: @> <@ && and ||, whose result is WT_UNKNOWN here; NULL: none.
  */
 const struct where_fn *where_fn_array(struct view name);
+
+/* Compiles the pattern of a call with FN_REGEX into `mem`. Errors: ERR_INVALID. */
+NODISCARD bool where_fn_compile(struct expr *call, struct arena *mem, struct err *err);
 
 /* A row's number in stored clauses, and back; NULL for a number that no row has. */
 uint32_t where_fn_number(const struct where_fn *fn);

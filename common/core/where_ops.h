@@ -70,6 +70,8 @@ IMPL(time_sub);
 IMPL(time_diff);
 IMPL(date_add_time);
 IMPL(time_add_date);
+IMPL(regex_match);
+IMPL(regex_no_match);
 IMPL(text_length);
 IMPL(bpchar_length);
 IMPL(octet_length);

@@ -260,8 +260,8 @@ static bool
 is_ambiguous(struct view name, enum where_fn_kind kind, const struct where_type *args,
              size_t arg_count)
 {
-    static const char *const of_text[] = {
-        "=", "<>", "<", "<=", ">", ">=", "||", "~~", "!~~", "~~*", "!~~*", "^@"};
+    static const char *const of_text[] = {"=",   "<>",  "<",    "<=", ">", ">=", "||", "~~",
+                                          "!~~", "~~*", "!~~*", "^@", "~", "!~", "~*", "!~*"};
     for (size_t i = 0; i < arg_count; i++) {
         if (args[i].base != WT_UNKNOWN) {
             return false;

@@ -56,4 +56,14 @@ utf8_decode(struct view text, size_t i, size_t *size_out)
     return code;
 }
 
+/*
+ * May a character of this range, beyond ASCII, have an upper and a lower case? What that would be
+ * is a matter of the database's collation. Blocks that surely have none: scripts without case,
+ * symbols.
+ */
+bool utf8_may_have_case(uint32_t first, uint32_t last);
+
+/* The same of a text's characters. */
+bool utf8_any_case(struct view text);
+
 #endif

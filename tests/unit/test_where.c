@@ -125,7 +125,15 @@ test_refusals_have_the_texts_that_clients_know(void **state)
     expect_error("at > '2024-01-01'",
                  "At location 5: invalid syntax for type timestamptz: 2024-01-01");
     expect_error("at > now()", "At location 5: unknown or unsupported function now/0");
-    expect_error("v ~ 'a'", "At location 2: unknown binary operator \"~\"");
+    expect_error("v ~ v", "At location 4: a regular expression must be a constant");
+    expect_error("v ~ ANY(ARRAY['a'])", "At location 2: a regular expression must be a constant");
+    expect_error("v !~ '(a'",
+                 "At location 5: invalid regular expression: parentheses () not balanced");
+    expect_error("v ILIKE 'É%'",
+                 "At location 8: ILIKE is not supported for letters beyond ASCII: how they fold "
+                 "depends on the database's collation");
+    expect_error("substring(v from 'a+') = 'a'",
+                 "At location 0: this form of substring is not supported");
     expect_error("case when n=10 then 1 end", "WHERE clause must return a boolean");
     expect_error("case when n=10 then 1 else 'x'::text end = 1",
                  "At location 0: CASE types text and int4 cannot be matched");
@@ -192,6 +200,9 @@ test_what_is_spelled_out(void **state)
     expect_sql("(n, id) >= (1, 2)",
                "((\"n\" > '1'::int4) OR ((\"n\" = '1'::int4) AND (\"id\" >= '2'::int4)))");
     expect_sql("(n, v) IS NOT NULL", "((\"n\" IS NOT NULL) AND (\"v\" IS NOT NULL))");
+    expect_sql("v ~* '^a'", "(\"v\" COLLATE \"C\" ~* '^a'::text)");
+    expect_sql("position('b' in v) = 1", "(pg_catalog.position(\"v\", 'b'::text) = '1'::int4)");
+    expect_sql("trim(v) = ''", "(pg_catalog.btrim(\"v\") = ''::text)");
     expect_sql("tags[2:] = '{a}'",
                "((\"tags\")['2'::int4:'2147483647'::int4] = '{\"a\"}'::text[])");
     expect_sql("tags[1:2][3] = '{a}'", "((\"tags\")['1'::int4:'2'::int4]['1'::int4:'3'::int4] = "
@@ -283,13 +294,14 @@ test_bytes_give_the_same_clause_and_shorter_ones_none(void **state)
     struct buf sql = {0};
     struct expr *again;
     struct expr *expr =
-        check("(n + 1 > 3 OR v LIKE 'a%') AND mood <> 'ok' AND tags @> '{a}'", &err);
+        check("(n + 1 > 3 OR v LIKE 'a%' OR v ~ 'a+') AND mood <> 'ok' AND tags @> '{a}'", &err);
     assert_non_null(expr);
     where_encode(expr, &code);
     assert_true(where_decode(buf_view(&code), &scope, mem, &again, &err));
     where_sql(again, &scope, &sql);
     assert_string_equal(buf_str(&sql),
-                        "((((\"n\" + '1'::int4) > '3'::int4) OR (\"v\" ~~ 'a%'::text)) AND "
+                        "((((\"n\" + '1'::int4) > '3'::int4) OR (\"v\" ~~ 'a%'::text) "
+                        "OR (\"v\" COLLATE \"C\" ~ 'a+'::text)) AND "
                         "(\"mood\" <> 'ok') AND (\"tags\" @> '{\"a\"}'::text[]))");
     for (size_t size = 0; size < code.size; size++) {
         assert_false(where_decode((struct view){code.bytes, size}, &scope, mem, &again, &err));
