@@ -348,18 +348,18 @@ meaning(struct view bytes, struct arena *mem)
 {
     switch (bytes.bytes[0]) {
     case '"':
-        return (struct json_value){JSON_STRING, string_text(bytes, mem)};
+        return (struct json_value){JSON_KIND_STRING, string_text(bytes, mem)};
     case '{':
-        return (struct json_value){JSON_OBJECT, bytes};
+        return (struct json_value){JSON_KIND_OBJECT, bytes};
     case '[':
-        return (struct json_value){JSON_ARRAY, bytes};
+        return (struct json_value){JSON_KIND_ARRAY, bytes};
     case 'n':
-        return (struct json_value){JSON_NULL, bytes};
+        return (struct json_value){JSON_KIND_NULL, bytes};
     case 't':
     case 'f':
-        return (struct json_value){JSON_BOOL, bytes};
+        return (struct json_value){JSON_KIND_BOOL, bytes};
     default:
-        return (struct json_value){JSON_NUMBER, bytes};
+        return (struct json_value){JSON_KIND_NUMBER, bytes};
     }
 }
 

@@ -154,8 +154,9 @@ static bool
 value_text(const struct json_value *value, struct view *text_out)
 {
     *text_out = value->text;
-    return value->kind == JSON_STRING ? is_text(value->text)
-                                      : value->kind == JSON_NUMBER || value->kind == JSON_BOOL;
+    return value->kind == JSON_KIND_STRING
+               ? is_text(value->text)
+               : value->kind == JSON_KIND_NUMBER || value->kind == JSON_KIND_BOOL;
 }
 
 /* {"1":"a","2":5} */
@@ -280,7 +281,7 @@ take_subset_params_text(struct request_fields *fields)
     if (text.size == 0 || fields->is_broken[PARAM_SUBSET_PARAMS]) {
         return;
     }
-    if (json_read(text, fields->mem, &value, &err) && value.kind == JSON_OBJECT) {
+    if (json_read(text, fields->mem, &value, &err) && value.kind == JSON_KIND_OBJECT) {
         take_numbered_object(&fields->subset_params, &value, fields->mem);
     } else {
         fields->is_broken[PARAM_SUBSET_PARAMS] = true;
@@ -310,10 +311,10 @@ put_value(struct request_fields *fields, enum param param, const struct json_val
 {
     struct view text;
     bool is_right = value_text(value, &text);
-    if (param == PARAM_PARAMS && value->kind == JSON_OBJECT) {
+    if (param == PARAM_PARAMS && value->kind == JSON_KIND_OBJECT) {
         take_numbered_object(&fields->params, value, fields->mem);
         put(fields, param, (struct view){0}, true);
-    } else if (param == PARAM_SUBSET_PARAMS && value->kind == JSON_OBJECT) {
+    } else if (param == PARAM_SUBSET_PARAMS && value->kind == JSON_KIND_OBJECT) {
         take_numbered_object(&fields->subset_params, value, fields->mem);
         put(fields, param, (struct view){0}, true);
     } else {
@@ -333,7 +334,7 @@ struct body_members {
 static void
 remember(struct body_members *members, enum param param, const struct json_value *value)
 {
-    if (param != PARAM_NONE && value->kind != JSON_NULL) { /* null: as if it were not there */
+    if (param != PARAM_NONE && value->kind != JSON_KIND_NULL) { /* null: as if it were not there */
         members->has[param] = true;
         members->value[param] = *value;
     }
@@ -347,7 +348,7 @@ take_subset(struct request_fields *fields, struct body_members *members,
     struct json_value value;
     struct view rest = subset->text;
     fields->has_subset = true;
-    if (subset->kind != JSON_OBJECT) {
+    if (subset->kind != JSON_KIND_OBJECT) {
         put(fields, PARAM_SUBSET, (struct view){0}, false);
         return;
     }
@@ -378,13 +379,13 @@ take_member(struct request_fields *fields, struct body_members *members, struct 
 {
     enum param param;
     if (view_is(name, "subset")) {
-        if (value->kind != JSON_NULL) {
+        if (value->kind != JSON_KIND_NULL) {
             take_subset(fields, members, value);
         }
         return;
     }
     if (may_be_subset && find_subset_name(name, &param)) {
-        fields->has_subset = fields->has_subset || value->kind != JSON_NULL;
+        fields->has_subset = fields->has_subset || value->kind != JSON_KIND_NULL;
     } else {
         param = find_name(name);
     }
@@ -406,7 +407,7 @@ request_fields_take_body(struct request_fields *fields, struct view body, struct
         err->kind = ERR_INVALID;
         return false;
     }
-    if (object.kind != JSON_OBJECT) {
+    if (object.kind != JSON_KIND_OBJECT) {
         return err_set(err, ERR_PROTOCOL, "Request body must be a JSON object");
     }
     bool may_be_subset = is_flat(object.text, fields->mem);
