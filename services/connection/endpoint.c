@@ -121,7 +121,7 @@ resolve(struct worker_task *task)
 
 /* ---- opening */
 
-static void begin(struct endpoint_opening *opening);
+static void begin(struct endpoint_opening *opening, int family);
 
 static void
 finish(struct endpoint_opening *opening, struct pg_conn *conn, const struct pg_failure *failed)
@@ -133,7 +133,10 @@ finish(struct endpoint_opening *opening, struct pg_conn *conn, const struct pg_f
     fn(ctx, conn, failed);
 }
 
-/* Engine §1.6: no usable IPv6 address falls back to IPv4, once and for all. */
+/*
+ * Engine §1.6: no usable IPv6 address falls back to IPv4, once and for all. A name server that
+ * does not answer says nothing of the address: only this session does without.
+ */
 static bool
 falls_back(struct endpoint_opening *opening, const char *message)
 {
@@ -142,9 +145,11 @@ falls_back(struct endpoint_opening *opening, const char *message)
          !strstr(message, "unreachable") && !strstr(message, "Cannot assign requested address") &&
          !strstr(message, "Address family not supported")))
         return false;
-    log_warn("event=ipv6_fallback host=%s error=\"%s\"", opening->host, message);
-    opening->endpoint->use_ipv6 = false;
-    begin(opening);
+    if (opening->endpoint->use_ipv6) /* not yet said by a session beside this one */
+        log_warn("event=ipv6_fallback host=%s error=\"%s\"", opening->host, message);
+    if (opening->gai_error != EAI_AGAIN)
+        opening->endpoint->use_ipv6 = false;
+    begin(opening, AF_INET);
     return true;
 }
 
@@ -229,18 +234,17 @@ on_resolved(struct worker_task *task)
 }
 
 static void
-begin(struct endpoint_opening *opening)
+begin(struct endpoint_opening *opening, int family)
 {
-    struct endpoint *endpoint = opening->endpoint;
-    opening->family = endpoint->use_ipv6 ? AF_INET6 : AF_INET;
+    opening->family = family;
     opening->gai_error = 0;
     opening->addresses[0] = 0;
-    if (conn_url_is_folder(&endpoint->url)) {
+    if (conn_url_is_folder(&opening->endpoint->url)) {
         connect_now(opening);
         return;
     }
     opening->is_resolving = true;
-    worker_submit(endpoint->resolve_lane, &opening->task);
+    worker_submit(opening->endpoint->resolve_lane, &opening->task);
 }
 
 struct endpoint_opening *
@@ -256,7 +260,7 @@ endpoint_open(struct endpoint *endpoint, enum endpoint_kind kind, const char *na
     opening->application_name = name;
     opening->fn = fn;
     opening->ctx = ctx;
-    begin(opening);
+    begin(opening, endpoint->use_ipv6 ? AF_INET6 : AF_INET);
     return opening;
 }
 

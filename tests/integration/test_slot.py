@@ -1,11 +1,9 @@
 """Design §4.4: the slot is the journal. It follows when idle, and never runs ahead of the disk."""
-import os
-import shutil
-import subprocess
 import time
 
 import pytest
 
+from pylib import preload
 from pylib.client import assert_equal
 from pylib.wait import never, until
 
@@ -91,14 +89,9 @@ SYNC(syncfs)
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hold_library(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hold")
-    (folder / "hold.c").write_text(HOLD)
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", folder / "hold.so",
-                    folder / "hold.c", "-ldl"], check=True)
-    return str(folder / "hold.so")
+    return preload.library(tmp_path_factory.mktemp("hold"), HOLD)
 
 
 class HeldSync:
@@ -117,8 +110,7 @@ class HeldSync:
 @pytest.fixture
 def held(hold_library, tmp_path, database, make_engine):
     path = tmp_path / "hold"
-    engine = make_engine(database, LD_PRELOAD=hold_library, HOLD_SYNC=str(path),
-                         ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "verify_asan_link_order=0"))
+    engine = make_engine(database, LD_PRELOAD=hold_library, HOLD_SYNC=str(path))
     return engine, HeldSync(path)
 
 

@@ -36,7 +36,8 @@ def sanitizer_options(folder):
     shutil.copy(ROOT / "tests" / "tsan.supp", folder)
     options = {"LSAN_OPTIONS": f"suppressions={folder}/lsan.supp:print_suppressions=0",
                "TSAN_OPTIONS": f"suppressions={folder}/tsan.supp",
-               "ASAN_OPTIONS": "", "UBSAN_OPTIONS": "print_stacktrace=1"}
+               "ASAN_OPTIONS": "verify_asan_link_order=0",  # for preloaded libraries
+               "UBSAN_OPTIONS": "print_stacktrace=1"}
     return {name: f"{ours}:{os.environ.get(name, '')}".strip(":") for name, ours in options.items()}
 
 
