@@ -5,6 +5,7 @@
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
 
+#include "common/bus_dial.h"
 #include "common/bus_nng.h"
 #include "common/clock.h"
 #include "common/list.h"
@@ -187,7 +188,7 @@ bus_serve(struct loop *loop, const char *url, bus_request_fn fn, void *ctx,
           struct bus_server **server_out, struct err *err)
 {
     nng_socket socket = NNG_SOCKET_INITIALIZER;
-    if (!bus_attach(socket, nng_rep0_open(&socket), url, true, err)) {
+    if (!bus_listen(socket, nng_rep0_open(&socket), url, err)) {
         return false;
     }
     struct bus_server *server = mem_alloc_zero(sizeof *server);
@@ -265,6 +266,7 @@ struct bus_call {
 struct bus_client {
     struct loop *loop;
     nng_socket socket;
+    struct bus_dialer *dialer;
     struct list open;
     struct list spare;
     size_t spare_count;
@@ -404,10 +406,12 @@ bus_client_open(struct loop *loop, const char *url, struct bus_client **client_o
     if (rv == 0) {
         rv = nng_socket_set_ms(socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
     }
-    if (!bus_attach(socket, rv, url, false, err)) {
+    struct bus_dialer *dialer;
+    if (!bus_dial(loop, socket, rv, url, NULL, NULL, &dialer, err)) {
         return false;
     }
     struct bus_client *client = mem_alloc_zero(sizeof *client);
+    client->dialer = dialer;
     client->loop = loop;
     client->socket = socket;
     list_init(&client->open);
@@ -464,7 +468,7 @@ bus_client_close(struct bus_client *client)
     LIST_FOREACH (node, &client->spare) {
         call_free(LIST_ITEM(node, struct bus_call, node));
     }
-    (void)bus_socket_close(client->socket);
+    (void)bus_dial_close(client->dialer);
     LIST_FOREACH (node, &client->open) {
         nng_aio_wait(LIST_ITEM(node, struct bus_call, node)->aio); /* then its job is posted */
     }

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "common/bus.h"
+#include "common/bus_dial.h"
 #include "common/bus_nng.h"
 #include "common/list.h"
 #include "common/mem.h"
@@ -25,7 +26,7 @@ bus_publisher_open(struct loop *loop, const char *url, struct bus_publisher **pu
     if (rv == 0) {
         rv = nng_socket_set_int(socket, NNG_OPT_SENDBUF, HINT_COUNT);
     }
-    if (!bus_attach(socket, rv, url, true, err)) {
+    if (!bus_listen(socket, rv, url, err)) {
         return false;
     }
     *publisher_out = mem_alloc_zero(sizeof **publisher_out);
@@ -73,6 +74,7 @@ struct bus_subscriber {
     struct loop *loop;
     nng_socket socket;
     nng_aio *aio;
+    struct bus_dialer *dialer;
 };
 
 static void
@@ -83,11 +85,9 @@ hint_on_nng(void *arg)
 }
 
 static void
-pipe_on_nng(nng_pipe pipe, nng_pipe_ev event, void *arg)
+pipe_on_nng(void *ctx)
 {
-    struct bus_subscriber *subscriber = arg;
-    (void)pipe;
-    (void)event;
+    struct bus_subscriber *subscriber = ctx;
     if (!atomic_exchange(&subscriber->is_piped, true)) {
         loop_post(subscriber->loop, &subscriber->piped);
     }
@@ -152,13 +152,7 @@ bus_subscribe(struct loop *loop, const char *url, bus_hint_fn fn, void *ctx,
     if (rv == 0) {
         rv = nng_socket_set_int(*socket, NNG_OPT_RECVBUF, HINT_COUNT);
     }
-    if (rv == 0) {
-        rv = nng_pipe_notify(*socket, NNG_PIPE_EV_ADD_POST, pipe_on_nng, subscriber);
-    }
-    if (rv == 0) {
-        rv = nng_pipe_notify(*socket, NNG_PIPE_EV_REM_POST, pipe_on_nng, subscriber);
-    }
-    if (!bus_attach(*socket, rv, url, false, err)) {
+    if (!bus_dial(loop, *socket, rv, url, pipe_on_nng, subscriber, &subscriber->dialer, err)) {
         mem_free(subscriber);
         return false;
     }
@@ -176,7 +170,7 @@ bus_subscriber_close(struct bus_subscriber *subscriber)
     }
     subscriber->is_closed = true;
     nng_aio_cancel(subscriber->aio);
-    if (!bus_socket_close(subscriber->socket)) {
+    if (!bus_dial_close(subscriber->dialer)) {
         subscriber->refs++; /* stays, for NNG's sake */
     }
     nng_aio_wait(subscriber->aio);                          /* then its job is posted */

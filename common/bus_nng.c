@@ -8,10 +8,6 @@
 #include "common/bus.h"
 #include "common/mem.h"
 
-/* A peer that comes back is found within this time. */
-#define RECONNECT_MIN_MS 50
-#define RECONNECT_MAX_MS 500
-
 /* Closing takes a few milliseconds, or forever; and once forever, it is so for every pipe. */
 #define CLOSE_MAX_MS       500
 #define CLOSE_MAX_STUCK_MS 10
@@ -38,14 +34,10 @@ bus_message_view(nng_msg *msg)
     return view_of(nng_msg_body(msg), nng_msg_len(msg));
 }
 
-static int
-set_up(nng_socket socket)
+int
+bus_limit(nng_socket socket)
 {
-    int rv = nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, BUS_MESSAGE_MAX);
-    if (rv == 0) {
-        rv = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
-    }
-    return rv != 0 ? rv : nng_socket_set_ms(socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
+    return nng_socket_set_size(socket, NNG_OPT_RECVMAXSZ, BUS_MESSAGE_MAX);
 }
 
 static int
@@ -130,17 +122,15 @@ bus_socket_close(nng_socket socket)
 }
 
 bool
-bus_attach(nng_socket socket, int open_rv, const char *url, bool is_listening, struct err *err)
+bus_listen(nng_socket socket, int open_rv, const char *url, struct err *err)
 {
-    int rv = open_rv != 0 ? open_rv : set_up(socket);
+    int rv = open_rv != 0 ? open_rv : bus_limit(socket);
     if (rv == 0) {
-        rv = is_listening ? start_listening(socket, url)
-                          : nng_dial(socket, url, NULL, NNG_FLAG_NONBLOCK);
+        rv = start_listening(socket, url);
     }
     if (rv != 0) {
         (void)bus_socket_close(socket); /* nothing happens to one that was never opened */
-        return err_set(err, ERR_IO, "%s %s: %s", is_listening ? "listen on" : "connect to", url,
-                       nng_strerror(rv));
+        return err_set(err, ERR_IO, "listen on %s: %s", url, nng_strerror(rv));
     }
     return true;
 }

@@ -1,5 +1,5 @@
 /*
- * bus_nng.h - what bus.c and bus_hints.c share of NNG. For these two alone.
+ * bus_nng.h - what bus.c, bus_hints.c and bus_dial.c share of NNG. For these alone.
  *
  * Threading: the loop's thread.
  */
@@ -18,12 +18,14 @@ struct view bus_message_view(nng_msg *msg);
 
 nng_aio *bus_aio_new(void (*on_nng)(void *arg), void *arg);
 
+/* The limit of messages. Gives NNG's error, or 0. */
+int bus_limit(nng_socket socket);
+
 /*
- * Sets up `socket`, as far as `open_rv` says that it was opened, and listens or dials.
+ * Sets up `socket`, as far as `open_rv` says that it was opened, and listens.
  * Errors: ERR_IO; the socket is closed then.
  */
-NODISCARD bool bus_attach(nng_socket socket, int open_rv, const char *url, bool is_listening,
-                          struct err *err);
+NODISCARD bool bus_listen(nng_socket socket, int open_rv, const char *url, struct err *err);
 
 /*
  * Closes it as nng_close() does, but waits for half a second at most: NNG 1.5.2 waits forever for a

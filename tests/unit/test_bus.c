@@ -10,7 +10,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -156,6 +159,40 @@ test_who_asks_first_is_heard_when_the_peer_comes(void **state)
     asker.stop_at = 1;
     loop_run(test_loop);
     assert_int_equal(asker.answered, 1);
+    bus_client_close(asker.client);
+    bus_server_close(keeper.server);
+}
+
+/* A peer that accepts and then says nothing: NNG alone would wait ten seconds for it. */
+static void
+test_a_connection_that_is_never_made_is_given_up(void **state)
+{
+    (void)state;
+    struct keeper keeper;
+    struct asker asker;
+    struct question question;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = test_url + strlen("ipc://");
+    memcpy(address.sun_path, path, strlen(path));
+    int mute = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(mute, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(mute, 1), 0);
+
+    asker_open(&asker);
+    ask(&asker, &question, 1, 6000);
+    int accepted = accept(mute, NULL, NULL);
+    assert_true(accepted >= 0);
+    assert_int_equal(unlink(path), 0);
+    keeper_open(&keeper);
+    keeper.stop_at = 1;
+    asker.stop_at = 1; /* in vain */
+    loop_run(test_loop);
+    assert_int_equal(keeper.count, 1);
+    keeper_answer(&keeper);
+    loop_run(test_loop);
+    assert_int_equal(asker.answered, 1);
+    close(accepted);
+    close(mute);
     bus_client_close(asker.client);
     bus_server_close(keeper.server);
 }
@@ -427,6 +464,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_many_requests_are_open_and_answered_in_any_order),
         TEST(test_who_asks_first_is_heard_when_the_peer_comes),
+        TEST(test_a_connection_that_is_never_made_is_given_up),
         TEST(test_a_lost_peer_is_an_error_and_nothing_is_sent_again),
         TEST(test_a_deadline_passes_with_and_without_a_peer),
         TEST(test_50_megabytes_pass_both_ways),
