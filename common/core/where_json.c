@@ -439,6 +439,9 @@ parse_value(struct parsing *p)
 bool
 json_parse(struct view text, bool is_binary, struct arena *mem, struct where_json *json_out)
 {
+    if (text.size == 0) {
+        return false;
+    }
     struct parsing p = {
         .c = {text.bytes, text.bytes + text.size}, .mem = mem, .is_binary = is_binary};
     const struct json_node *root = parse_value(&p);

@@ -51,7 +51,7 @@ check(const struct expr *expr, const struct where_gen *gen, const struct where_f
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct fuzz_input in = fuzz_input(data, size);
+    struct fuzz_input in = fuzz_input_endless(data, size);
     struct where_gen gen;
     struct where_field fields[WHERE_GEN_COLUMNS];
     struct arena *mem = arena_new(64u << 20);

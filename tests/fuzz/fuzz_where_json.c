@@ -1,84 +1,100 @@
 /*
- * Any text is a document or none. A jsonb document is equal to what it is printed as, contains
- * itself, and every operator gives something of it. The first byte picks json or jsonb.
+ * Any text is json or not. What is printed is read back as the same value; equality and containment
+ * keep their laws; a path finds what its steps find one by one.
+ *
+ * Covers: common/core/where_json.c
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "common/core/where_json.h"
-#include "common/core/where_ops.h"
+
+#include "common/core/where_array.h"
+#include "tests/lib/fuzz_input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const char *const WORDS[32] = {
+    "{",      "}",       "[",         "]",       ":",   ",",       "\"a\"",   "\"b\"",
+    "null",   "true",    "false",     " ",       "1",   "-0",      "1.50",    "1e3",
+    "\"\"",   "\\u0041", "\\ud83d",   "\\udc18", "\\n", "\"",      "{\"a\":", "[1,",
+    "1.5e-2", "\"a\":1", "\"a\":[2,", "{}",      "[]",  "\\u0000", "-",       "\"b\":{\"a\":",
+};
+
 static void
-ask(struct where_json json, bool is_binary, struct arena *mem)
+check_pair(const struct json_node *a, const struct json_node *b)
 {
-    static const where_fn_impl by_text[] = {json_get_member, json_get_member_text, jsonb_exists};
-    static const where_fn_impl by_place[] = {json_get_element, json_get_element_text};
-    static const where_fn_impl by_path[] = {json_get_path, json_get_path_text, jsonb_exists_any,
-                                            jsonb_exists_all};
-    struct err err;
-    struct where_scratch scratch = {
-        .mem = mem, .err = &err, .arg_type = {.base = is_binary ? WT_JSONB : WT_JSON}};
-    struct where_value path[2] = {{.text = view_str("a")}, {.text = view_str("-1")}};
-    struct where_value args[2] = {{.json = json}, {.text = view_str("a")}};
-    struct where_value result;
-    for (size_t i = 0; i < COUNT_OF(by_text); i++) {
-        result = (struct where_value){0};
-        (void)by_text[i](&scratch, args, &result);
+    bool is_equal = json_is_equal(a, b);
+    ASSERT(json_is_equal(b, a) == is_equal);
+    if (is_equal) {
+        ASSERT(json_contains(a, b) && json_contains(b, a));
     }
-    for (int64_t place = -2; place < 2; place++) {
-        args[1] = (struct where_value){.integer = place};
-        for (size_t i = 0; i < COUNT_OF(by_place); i++) {
-            result = (struct where_value){0};
-            (void)by_place[i](&scratch, args, &result);
-        }
-    }
-    for (size_t count = 0; count <= 2; count++) {
-        args[1] = (struct where_value){.array = {.count = count, .items = path}};
-        for (size_t i = 0; i < COUNT_OF(by_path); i++) {
-            result = (struct where_value){0};
-            (void)by_path[i](&scratch, args, &result);
-        }
-    }
-    (void)json_type_of(&scratch, args, &result);
-    (void)json_array_length(&scratch, args, &result);
+    struct buf key = {0};
+    struct buf other = {0};
+    json_print(a, true, &key);
+    json_print(b, true, &other);
+    ASSERT(view_equal(buf_view(&key), buf_view(&other)) == is_equal);
+    buf_free(&key);
+    buf_free(&other);
 }
 
 static void
-round_trip(struct where_json json, struct arena *mem)
+check_again(const struct json_node *root, struct arena *mem)
 {
-    struct buf text = {0};
     struct where_json again;
-    json_print(json.root, false, &text);
-    if (!json_parse(buf_view(&text), true, mem, &again) || !json_is_equal(json.root, again.root) ||
-        !json_contains(json.root, again.root)) {
-        abort();
-    }
-    buf_clear(&text);
-    json_print(json.root, true, &text);
-    if (!json_parse(buf_view(&text), true, mem, &again) || !json_is_equal(json.root, again.root)) {
-        abort();
-    }
-    const struct json_node *child = json_element(json.root, 0);
-    if (child != NULL && json_contains(child, json.root) && json_is_equal(child, json.root)) {
-        abort(); /* nothing is equal to a part of itself */
-    }
+    struct buf text = {0};
+    json_print(root, false, &text);
+    ASSERT(json_parse(buf_view(&text), true, mem, &again));
+    ASSERT(json_is_equal(root, again.root));
     buf_free(&text);
+}
+
+/* Every member and element is found by itself, by a path, and is contained. */
+static void
+check_parts(const struct json_node *root, struct arena *mem)
+{
+    int64_t place = 0;
+    for (const struct json_node *node = root->kind < JSON_ARRAY ? NULL : root->first; node != NULL;
+         node = node->next, place++) {
+        struct buf number = {0};
+        buf_append_u64(&number, (uint64_t)place);
+        bool is_object = root->kind == JSON_OBJECT;
+        struct where_value step = {.text = is_object ? node->key : buf_view(&number)};
+        struct where_array path = {
+            .count = 1, .dimension_count = 1, .dimensions = {1}, .items = &step};
+        const struct json_node *found =
+            is_object ? json_member(root, node->key) : json_element(root, place);
+        ASSERT(found != NULL && json_at_path(root, &path) == found);
+        ASSERT(is_object || json_element(root, place - (int64_t)root->count) == node);
+        buf_free(&number);
+        if (place < 3) {
+            check_parts(node, mem);
+        }
+    }
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct where_json json;
-    struct arena *mem = arena_new(16u << 20);
-    bool is_binary = size > 0 && data[0] % 4 != 0;
-    if (size > 0 && json_parse((struct view){data + 1, size - 1}, is_binary, mem, &json)) {
-        ask(json, is_binary, mem);
-        if (is_binary) {
-            round_trip(json, mem);
+    struct fuzz_input in = fuzz_input(data, size);
+    struct arena *mem = arena_new(64u << 20);
+    struct where_json json[2];
+    struct buf text[2] = {0};
+    bool is_binary = !fuzz_input_chance(&in, 3);
+    bool is_read[2];
+    for (size_t i = 0; i < 2; i++) {
+        fuzz_input_spell(WORDS, COUNT_OF(WORDS), fuzz_input_bytes(&in, 60), &text[i]);
+        is_read[i] = json_parse(buf_view(&text[i]), is_binary, mem, &json[i]);
+        if (is_read[i]) {
+            if (is_binary) {
+                check_again(json[i].root, mem);
+            }
+            check_parts(json[i].root, mem);
         }
     }
+    if (is_read[0] && is_read[1] && is_binary) {
+        check_pair(json[0].root, json[1].root);
+        check_pair(json[0].root, json[0].root);
+    }
+    buf_free(&text[0]);
+    buf_free(&text[1]);
     arena_free(mem);
     return 0;
 }

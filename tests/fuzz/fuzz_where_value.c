@@ -4,6 +4,7 @@
  *
  * Covers: common/core/where_value.c common/core/where_datetime.c common/core/where_decimal.c
  *     common/core/where_interval.c common/core/where_array.c common/core/where_type.c
+ *
  */
 #include <string.h>
 
@@ -38,7 +39,7 @@ check_round_trip(struct where_type type, const struct where_value *value, struct
     struct buf again_key = {0};
     where_value_print(type, value, &text);
     ASSERT(where_value_parse(type, buf_view(&text), mem, &again, &err));
-    ASSERT(where_value_compare(type, value, &again) == 0);
+    ASSERT(type.base == WT_JSON || where_value_compare(type, value, &again) == 0);
     where_value_print(type, &again, &again_text);
     ASSERT(view_equal(buf_view(&text), buf_view(&again_text)));
     where_value_key(type, value, &key);
@@ -145,11 +146,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         count += where_value_parse(type, view_of(copy, text.size), mem, &values[count], &err);
         buf_free(&text);
     }
+    /* jsonb knows only equal and not equal here, json not even that. */
+    bool has_order = type.base != WT_JSON && type.base != WT_JSONB;
     for (size_t i = 0; i < count; i++) {
         check_round_trip(type, &values[i], mem);
         check_arithmetic(type, &values[i], &values[0], mem);
     }
-    check_order(type, values, count);
+    check_order(type, values, has_order ? count : 0);
     enum where_base base;
     if (where_type_by_name(view_str(where_type_name(type)), &base)) {
         ASSERT(base == type.base && !type.is_array);

@@ -3,19 +3,34 @@
 struct fuzz_input
 fuzz_input(const uint8_t *data, size_t size)
 {
-    return (struct fuzz_input){data, data + size};
+    return (struct fuzz_input){data, data + size, 0};
+}
+
+struct fuzz_input
+fuzz_input_endless(const uint8_t *data, size_t size)
+{
+    return (struct fuzz_input){data, data + size, wire_crc32c(data, size) | 1u << 31};
 }
 
 bool
 fuzz_input_is_empty(const struct fuzz_input *in)
 {
-    return in->next == in->end;
+    return in->next == in->end && in->seed == 0;
 }
 
 uint8_t
 fuzz_input_byte(struct fuzz_input *in)
 {
-    return fuzz_input_is_empty(in) ? 0 : *in->next++;
+    if (in->next < in->end) {
+        return *in->next++;
+    }
+    if (in->seed == 0) {
+        return 0;
+    }
+    uint64_t z = in->seed += 0x9e3779b97f4a7c15u; /* splitmix64 */
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (uint8_t)(z ^ z >> 31);
 }
 
 uint64_t

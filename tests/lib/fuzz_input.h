@@ -1,6 +1,6 @@
 /*
  * fuzz_input.h - what a fuzzer found, read as choices: so that inputs that mean something come from
- * nothing, in seconds. Behind the end everything is 0.
+ * nothing, in seconds. Behind the end everything is 0, or chance that is a function of the input.
  */
 #ifndef TESTS_FUZZ_INPUT_H
 #define TESTS_FUZZ_INPUT_H
@@ -10,9 +10,14 @@
 struct fuzz_input {
     const uint8_t *next;
     const uint8_t *end;
+    uint64_t seed; /* 0: it ends */
 };
 
 struct fuzz_input fuzz_input(const uint8_t *data, size_t size);
+
+/* Never ends: for what makes something large of a few bytes. */
+struct fuzz_input fuzz_input_endless(const uint8_t *data, size_t size);
+
 bool fuzz_input_is_empty(const struct fuzz_input *in);
 uint8_t fuzz_input_byte(struct fuzz_input *in);
 uint64_t fuzz_input_u64(struct fuzz_input *in);
@@ -20,7 +25,7 @@ uint64_t fuzz_input_u64(struct fuzz_input *in);
 /* A choice among `count`, which is not 0. */
 size_t fuzz_input_below(struct fuzz_input *in, size_t count);
 
-/* True once in `count`; never behind the end. */
+/* True once in `count`; never behind an end. */
 bool fuzz_input_chance(struct fuzz_input *in, size_t count);
 
 /* Up to `max` bytes, borrowed: a byte says how many. */

@@ -9,6 +9,9 @@
 
 #define DEPTH_MAX 5
 
+/* A longer clause gets leaves only. */
+#define CLAUSE_MAX 1500
+
 #define ENUM_OID 16400
 
 /* clang-format off */
@@ -96,6 +99,7 @@ samples(enum where_base base)
         return ZONED;
     case WT_INTERVAL:
         return INTERVALS;
+    case WT_JSON:
     case WT_JSONB:
         return JSONS;
     default:
@@ -365,7 +369,7 @@ static const char *const OTHER_VALUES[] = {
 static void
 gen_value(struct fuzz_input *in, struct where_type type, unsigned depth, struct buf *out)
 {
-    if (depth == 0 || fuzz_input_is_empty(in)) {
+    if (depth == 0 || fuzz_input_is_empty(in) || out->size > CLAUSE_MAX) {
         if (fuzz_input_chance(in, 2)) {
             gen_literal(in, type, out);
         } else {
@@ -406,12 +410,33 @@ gen_value(struct fuzz_input *in, struct where_type type, unsigned depth, struct 
     }
 }
 
+/* One row of the table over columns and literals: what it gives, compared with something. */
+static void
+gen_row_test(struct fuzz_input *in, struct buf *out)
+{
+    const struct where_fn *fn = &where_fns[fuzz_input_below(in, where_fn_count)];
+    bool is_bool = fn->result == WT_BOOL;
+    buf_append_byte(out, '(');
+    gen_call(in, fn, (unsigned)fuzz_input_below(in, 2), out);
+    if (is_bool && fuzz_input_chance(in, 2)) {
+        buf_append_str(out, " IS NOT TRUE");
+    } else if (fuzz_input_chance(in, 2)) {
+        buf_append_str(out, " IS NULL");
+    } else if (!is_bool) {
+        buf_append_str(out, fuzz_input_chance(in, 2) ? " IS DISTINCT FROM " : " = ");
+        gen_literal(in, (struct where_type){.base = fn->result}, out);
+    }
+    buf_append_byte(out, ')');
+}
+
 void
 where_gen_clause(struct fuzz_input *in, struct buf *out)
 {
     struct where_type type = {.base = WT_BOOL};
     unsigned depth = 1 + (unsigned)fuzz_input_below(in, DEPTH_MAX);
     if (fuzz_input_chance(in, 3)) {
+        gen_row_test(in, out);
+    } else if (fuzz_input_chance(in, 3)) {
         gen_form(in, pick(in, TESTS), any_type(in), depth, out);
     } else {
         gen_value(in, nearly(in, type), depth, out);
