@@ -2,7 +2,7 @@
  * Any text is json or not. What is printed is read back as the same value; equality and containment
  * keep their laws; a path finds what its steps find one by one.
  *
- * Covers: common/core/where_json.c
+ * Covers: common/core/where_json*.c
  */
 #include "common/core/where_json.h"
 
