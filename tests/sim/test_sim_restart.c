@@ -149,10 +149,30 @@ exit_process(struct world *world)
     step(world, event);
 }
 
+/* What does not fit the state changes nothing. */
+static void
+stray(struct world *world)
+{
+    static const enum restart_event_kind kinds[] = {RESTART_EXITED, RESTART_NO_SPAWN,
+                                                    RESTART_ANSWERED};
+    struct restart before = world->restart;
+    struct restart_event event = {.kind = kinds[sim_below(&world->chance, COUNT_OF(kinds))]};
+    if (world->is_alive ||
+        (event.kind == RESTART_NO_SPAWN && world->restart.state == RESTART_WAITING)) {
+        return;
+    }
+    step(world, event);
+    CHECK(world, world->restart.state == before.state);
+    CHECK(world, world->restart.deadline_ms == before.deadline_ms);
+}
+
 static void
 anything(struct world *world)
 {
-    switch (sim_below(&world->chance, 8)) {
+    switch (sim_below(&world->chance, 9)) {
+    case 8:
+        stray(world);
+        break;
     case 0:
         world->is_wanted = true;
         if (world->restart.state == RESTART_STOPPED) {
