@@ -2,32 +2,32 @@
 
 #include <stdlib.h>
 
-struct sim_chance
-sim_chance(uint64_t seed)
+/* splitmix64 */
+uint64_t
+sim_chance(uint64_t *seed, uint64_t bound)
 {
-    return (struct sim_chance){.seed = seed, .state = seed};
+    uint64_t z = *seed += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return (z ^ z >> 31) % bound;
 }
 
-/* splitmix64 */
-static uint64_t
-next(struct sim_chance *chance)
+struct sim_lots
+sim_lots(uint64_t seed)
 {
-    uint64_t z = chance->state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
+    return (struct sim_lots){.seed = seed, .state = seed};
 }
 
 uint64_t
-sim_below(struct sim_chance *chance, uint64_t count)
+sim_below(struct sim_lots *lots, uint64_t bound)
 {
-    return next(chance) % count;
+    return sim_chance(&lots->state, bound);
 }
 
 bool
-sim_one_in(struct sim_chance *chance, uint64_t count)
+sim_one_in(struct sim_lots *lots, uint64_t count)
 {
-    return sim_below(chance, count) == 0;
+    return sim_below(lots, count) == 0;
 }
 
 bool

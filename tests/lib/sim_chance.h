@@ -6,17 +6,18 @@
 
 #include "common/base.h"
 
-struct sim_chance {
+/* 0 to bound - 1; *seed moves on. */
+uint64_t sim_chance(uint64_t *seed, uint64_t bound);
+
+/* The same, with the seed that they began with for messages. */
+struct sim_lots {
     uint64_t seed;
     uint64_t state;
 };
 
-struct sim_chance sim_chance(uint64_t seed);
-
-/* 0 to count - 1. */
-uint64_t sim_below(struct sim_chance *chance, uint64_t count);
-
-bool sim_one_in(struct sim_chance *chance, uint64_t count);
+struct sim_lots sim_lots(uint64_t seed);
+uint64_t sim_below(struct sim_lots *lots, uint64_t bound);
+bool sim_one_in(struct sim_lots *lots, uint64_t count);
 
 /*
  * Runs seeds 1 to `runs`. The environment may say SIM_RUNS=n, or SIM_SEED=n for that one alone.

@@ -13,15 +13,6 @@ const struct script_table SIM_TABLE[SIM_TABLES] = {
 static const char *const KEYS[SIM_KEYS] = {"1", "2", "3", "4", "5"};
 static const char *const VALUES[] = {NULL, "x", "y", "z"};
 
-uint64_t
-sim_chance(uint64_t *seed, uint64_t bound)
-{
-    uint64_t z = *seed += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return (z ^ z >> 31) % bound;
-}
-
 void
 sim_postgres_init(struct sim_postgres *pg, uint64_t seed)
 {

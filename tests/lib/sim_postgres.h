@@ -9,6 +9,7 @@
 #define TESTS_SIM_POSTGRES_H
 
 #include "common/core/visibility.h"
+#include "tests/lib/sim_chance.h"
 #include "tests/lib/stream_script.h"
 
 #define SIM_TABLES      2
@@ -47,9 +48,6 @@ struct sim_postgres {
 };
 
 extern const struct script_table SIM_TABLE[SIM_TABLES];
-
-/* splitmix64, below `bound`. */
-uint64_t sim_chance(uint64_t *seed, uint64_t bound);
 
 void sim_postgres_init(struct sim_postgres *pg, uint64_t seed);
 void sim_postgres_begin(struct sim_postgres *pg);

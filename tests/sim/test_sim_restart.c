@@ -20,7 +20,7 @@
 #define STEPS 80u
 
 struct world {
-    struct sim_chance chance;
+    struct sim_lots lots;
     unsigned step;
     struct restart restart;
     uint64_t now_ms;
@@ -40,13 +40,13 @@ struct world {
 
 static uint64_t moves[5][5];
 
-#define CHECK(world, condition)                                                         \
-    do {                                                                                \
-        if (!(condition)) {                                                             \
-            print_error("seed %lu, step %u: %s\n", (unsigned long)(world)->chance.seed, \
-                        (world)->step, #condition);                                     \
-            fail();                                                                     \
-        }                                                                               \
+#define CHECK(world, condition)                                                       \
+    do {                                                                              \
+        if (!(condition)) {                                                           \
+            print_error("seed %lu, step %u: %s\n", (unsigned long)(world)->lots.seed, \
+                        (world)->step, #condition);                                   \
+            fail();                                                                   \
+        }                                                                             \
     } while (0)
 
 static void
@@ -83,7 +83,7 @@ step(struct world *world, struct restart_event event)
 {
     enum restart_state before = world->restart.state;
     event.now_ms = world->now_ms;
-    event.random_bits = (uint32_t)sim_below(&world->chance, UINT32_MAX);
+    event.random_bits = (uint32_t)sim_below(&world->lots, UINT32_MAX);
     world->step++;
     enum restart_action action = restart_step(&world->restart, event);
     moves[before][world->restart.state]++;
@@ -118,7 +118,7 @@ answer_spawn(struct world *world)
 {
     while (world->must_spawn) {
         world->must_spawn = false;
-        if (sim_one_in(&world->chance, 6)) {
+        if (sim_one_in(&world->lots, 6)) {
             world->failures += world->failures == 0 ? 2 : 1; /* it is never tried in a circle */
             world->failed_ms = world->now_ms;
             step(world, (struct restart_event){.kind = RESTART_NO_SPAWN});
@@ -136,7 +136,7 @@ exit_process(struct world *world)
 {
     static const int codes[] = {0, 1, 137, RESTART_EXIT_SETTING, RESTART_EXIT_OUTSIDE};
     struct restart_event event = {.kind = RESTART_EXITED,
-                                  .exit_code = codes[sim_below(&world->chance, COUNT_OF(codes))]};
+                                  .exit_code = codes[sim_below(&world->lots, COUNT_OF(codes))]};
     if (!world->is_alive) {
         return;
     }
@@ -156,7 +156,7 @@ stray(struct world *world)
     static const enum restart_event_kind kinds[] = {RESTART_EXITED, RESTART_NO_SPAWN,
                                                     RESTART_ANSWERED};
     struct restart before = world->restart;
-    struct restart_event event = {.kind = kinds[sim_below(&world->chance, COUNT_OF(kinds))]};
+    struct restart_event event = {.kind = kinds[sim_below(&world->lots, COUNT_OF(kinds))]};
     if (world->is_alive ||
         (event.kind == RESTART_NO_SPAWN && world->restart.state == RESTART_WAITING)) {
         return;
@@ -169,7 +169,7 @@ stray(struct world *world)
 static void
 anything(struct world *world)
 {
-    switch (sim_below(&world->chance, 9)) {
+    switch (sim_below(&world->lots, 9)) {
     case 8:
         stray(world);
         break;
@@ -200,8 +200,8 @@ anything(struct world *world)
         }
         break;
     default:
-        world->now_ms += sim_below(&world->chance, 4) == 0 ? sim_below(&world->chance, 40000)
-                                                           : sim_below(&world->chance, 2000);
+        world->now_ms += sim_below(&world->lots, 4) == 0 ? sim_below(&world->lots, 40000)
+                                                         : sim_below(&world->lots, 2000);
         step(world, (struct restart_event){.kind = RESTART_TIMER});
         break;
     }
@@ -232,7 +232,7 @@ expect_rest(struct world *world)
 static void
 run(uint64_t seed)
 {
-    struct world world = {.chance = sim_chance(seed), .now_ms = 1000000};
+    struct world world = {.lots = sim_lots(seed), .now_ms = 1000000};
     restart_init(&world.restart);
     for (unsigned i = 0; i < STEPS; i++) {
         anything(&world);

@@ -49,7 +49,7 @@ struct place {
 };
 
 struct world {
-    struct sim_chance chance;
+    struct sim_lots lots;
     unsigned step;
     struct status *status;
     struct arena *mem;
@@ -61,13 +61,13 @@ struct world {
 
 static uint64_t service_moves[4][4];
 
-#define CHECK(world, condition)                                                         \
-    do {                                                                                \
-        if (!(condition)) {                                                             \
-            print_error("seed %lu, step %u: %s\n", (unsigned long)(world)->chance.seed, \
-                        (world)->step, #condition);                                     \
-            fail();                                                                     \
-        }                                                                               \
+#define CHECK(world, condition)                                                       \
+    do {                                                                              \
+        if (!(condition)) {                                                           \
+            print_error("seed %lu, step %u: %s\n", (unsigned long)(world)->lots.seed, \
+                        (world)->step, #condition);                                   \
+            fail();                                                                   \
+        }                                                                             \
     } while (0)
 
 /* ---- what happens */
@@ -77,7 +77,7 @@ static uint64_t
 new_pid(struct world *world)
 {
     for (;;) {
-        uint64_t pid = 100 + sim_below(&world->chance, 20);
+        uint64_t pid = 100 + sim_below(&world->lots, 20);
         bool is_taken = false;
         for (unsigned n = 0; n < PLACES; n++) {
             const struct place *place = &world->places[n];
@@ -100,7 +100,7 @@ start_life(struct world *world, unsigned n)
     world->lives[life] = (struct life){
         .place = n,
         .pid = new_pid(world),
-        .who = {1000 + life, sim_below(&world->chance, 3)},
+        .who = {1000 + life, sim_below(&world->lots, 3)},
     };
     *place = (struct place){.is_alive = true, .life = life, .endings = place->endings};
     status_started(world->status, places[n].service, places[n].slot, world->lives[life].pid, false,
@@ -111,7 +111,7 @@ static void
 end_life(struct world *world, unsigned n)
 {
     struct place *place = &world->places[n];
-    bool was_to_end = sim_one_in(&world->chance, 4);
+    bool was_to_end = sim_one_in(&world->lots, 4);
     if (place->is_alive && !was_to_end && place->endings < STATUS_ENDINGS_MAX) {
         place->endings++;
     }
@@ -144,23 +144,23 @@ report(struct world *world)
     if (world->life_count == 0) {
         return;
     }
-    unsigned n = (unsigned)sim_below(&world->chance, world->life_count);
-    if (sim_below(&world->chance, 3) > 0) { /* mostly of one that lives */
-        n = world->places[sim_below(&world->chance, PLACES)].life;
+    unsigned n = (unsigned)sim_below(&world->lots, world->life_count);
+    if (sim_below(&world->lots, 3) > 0) { /* mostly of one that lives */
+        n = world->places[sim_below(&world->lots, PLACES)].life;
     }
     const struct life *life = &world->lives[n];
     const char *service = places[life->place].service;
     bool met[STATUS_CONDITION_COUNT] = {false};
-    bool mostly = sim_one_in(&world->chance, 2);
+    bool mostly = sim_one_in(&world->lots, 2);
     for (unsigned i = 0; i < STATUS_CONDITION_COUNT; i++) {
         enum status_condition condition = (enum status_condition)i;
         bool is_own = strcmp(status_condition_owner(condition), service) == 0;
-        if (!is_own && sim_one_in(&world->chance, 6)) { /* not its to say */
+        if (!is_own && sim_one_in(&world->lots, 6)) { /* not its to say */
             list[count++] =
                 (struct condition){.name = view_str(status_condition_name(condition)), .met = true};
         }
         if (is_own) {
-            met[i] = mostly || sim_one_in(&world->chance, 2);
+            met[i] = mostly || sim_one_in(&world->lots, 2);
             list[count++] = (struct condition){.name = view_str(status_condition_name(condition)),
                                                .met = met[i]};
         }
@@ -168,8 +168,8 @@ report(struct world *world)
     struct report_state state = {
         .pid = life->pid,
         .control = view_str("ipc:///x"),
-        .is_ready = sim_one_in(&world->chance, 2),
-        .is_sleeping = sim_one_in(&world->chance, 8),
+        .is_ready = sim_one_in(&world->lots, 2),
+        .is_sleeping = sim_one_in(&world->lots, 8),
         .conditions = list,
         .conditions_count = count,
     };
@@ -270,7 +270,7 @@ check_board(struct world *world, unsigned *service)
 static void
 run(uint64_t seed)
 {
-    struct world world = {.chance = sim_chance(seed), .now_ms = START_MS};
+    struct world world = {.lots = sim_lots(seed), .now_ms = START_MS};
     unsigned service = 2;
     world.status = status_new(false, START_MS - STATUS_UNKNOWN_MS);
     world.mem = arena_new(1u << 20);
@@ -278,8 +278,8 @@ run(uint64_t seed)
         start_life(&world, n);
     }
     for (world.step = 0; world.step < STEPS; world.step++) {
-        unsigned n = (unsigned)sim_below(&world.chance, PLACES);
-        switch (sim_below(&world.chance, 8)) {
+        unsigned n = (unsigned)sim_below(&world.lots, PLACES);
+        switch (sim_below(&world.lots, 8)) {
         case 0:
             end_life(&world, n);
             break;
@@ -290,7 +290,7 @@ run(uint64_t seed)
             report(&world);
             break;
         }
-        world.now_ms += sim_below(&world.chance, 2000);
+        world.now_ms += sim_below(&world.lots, 2000);
         check_board(&world, &service);
     }
     arena_free(world.mem);

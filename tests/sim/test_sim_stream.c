@@ -26,7 +26,7 @@
 #define CALM  60u /* successes in a row that must be enough to stream */
 
 struct world {
-    struct sim_chance chance;
+    struct sim_lots lots;
     unsigned step;
     struct stream_state state;
     uint64_t now_ms;
@@ -58,13 +58,13 @@ static uint64_t lock_moves[4][4];
 static uint64_t sender_moves[5][5];
 static uint64_t hello_moves[3][3];
 
-#define CHECK(world, condition)                                                         \
-    do {                                                                                \
-        if (!(condition)) {                                                             \
-            print_error("seed %lu, step %u: %s\n", (unsigned long)(world)->chance.seed, \
-                        (world)->step, #condition);                                     \
-            fail();                                                                     \
-        }                                                                               \
+#define CHECK(world, condition)                                                       \
+    do {                                                                              \
+        if (!(condition)) {                                                           \
+            print_error("seed %lu, step %u: %s\n", (unsigned long)(world)->lots.seed, \
+                        (world)->step, #condition);                                   \
+            fail();                                                                   \
+        }                                                                             \
     } while (0)
 
 /* ---- what the machine does */
@@ -240,11 +240,11 @@ fail_part(struct world *world, enum stream_part part, bool may_be_worse)
     case STREAM_PART_COUNT:
         fail();
     }
-    if (may_be_worse && sim_one_in(&world->chance, 8)) {
+    if (may_be_worse && sim_one_in(&world->lots, 8)) {
         event.action = PG_ERROR_DROP_SLOT;
         world->needs_new_slot = true;
     }
-    if (sim_one_in(&world->chance, 400)) {
+    if (sim_one_in(&world->lots, 400)) {
         event.action = PG_ERROR_FATAL;
         world->needs_new_slot = false;
     }
@@ -260,7 +260,7 @@ end_task(struct world *world)
         return;
     case STREAM_TASK_PUBLICATION:
         event.kind = STREAM_EVENT_PUBLICATION;
-        event.is_new = sim_one_in(&world->chance, 10);
+        event.is_new = sim_one_in(&world->lots, 10);
         world->needs_new_slot = world->needs_new_slot || event.is_new;
         break;
     case STREAM_TASK_DROP_SLOT:
@@ -270,7 +270,7 @@ end_task(struct world *world)
         break;
     case STREAM_TASK_SLOT:
         event.kind = STREAM_EVENT_SLOT;
-        event.is_new = sim_one_in(&world->chance, 6);
+        event.is_new = sim_one_in(&world->lots, 6);
         world->has_fresh_facts = true;
         world->is_agreed = world->is_agreed && !event.is_new;
         break;
@@ -282,7 +282,7 @@ end_task(struct world *world)
 static void
 identify(struct world *world)
 {
-    bool is_other = sim_one_in(&world->chance, 40);
+    bool is_other = sim_one_in(&world->lots, 40);
     snprintf(world->sender_system, sizeof world->sender_system, is_other ? "8" : "7");
     world->sender = STREAM_SENDER_IDENTIFIED;
     step(world, (struct stream_event){.kind = STREAM_EVENT_UP,
@@ -315,9 +315,9 @@ answer_hello(struct world *world, bool is_well)
         return;
     }
     struct incarnation by = world->current;
-    by.started_us -= sim_one_in(&world->chance, 8); /* a dead one's word, late */
+    by.started_us -= sim_one_in(&world->lots, 8); /* a dead one's word, late */
     bool counts = incarnation_compare(by, world->current) >= 0;
-    world->checkpoint = sim_below(&world->chance, 1000);
+    world->checkpoint = sim_below(&world->lots, 1000);
     world->agreed = by;
     world->is_agreed = counts;
     world->is_hello_open = counts;
@@ -328,14 +328,14 @@ answer_hello(struct world *world, bool is_well)
 static void
 change_collector(struct world *world)
 {
-    bool is_new = sim_one_in(&world->chance, 3);
+    bool is_new = sim_one_in(&world->lots, 3);
     if (is_new) {
         world->current = (struct incarnation){100 + 10 * ++world->lives, 1};
         world->is_agreed =
             world->is_agreed && incarnation_compare(world->agreed, world->current) >= 0;
         world->is_feeding = world->is_feeding && world->is_agreed;
     }
-    world->is_ready = !is_new && !sim_one_in(&world->chance, 4);
+    world->is_ready = !is_new && !sim_one_in(&world->lots, 4);
     step(world, (struct stream_event){.kind = STREAM_EVENT_COLLECTOR,
                                       .collector = world->current,
                                       .is_ready = world->is_ready});
@@ -345,8 +345,8 @@ static void
 pass_time(struct world *world)
 {
     uint64_t due_ms = stream_state_deadline(&world->state, world->now_ms);
-    world->now_ms += sim_below(&world->chance, 500);
-    if (due_ms != UINT64_MAX && sim_one_in(&world->chance, 2)) {
+    world->now_ms += sim_below(&world->lots, 500);
+    if (due_ms != UINT64_MAX && sim_one_in(&world->lots, 2)) {
         world->now_ms = due_ms > world->now_ms ? due_ms : world->now_ms;
     }
     step(world, (struct stream_event){.kind = STREAM_EVENT_TICK});
@@ -355,7 +355,7 @@ pass_time(struct world *world)
 static void
 succeed_somewhere(struct world *world)
 {
-    switch (sim_below(&world->chance, 6)) {
+    switch (sim_below(&world->lots, 6)) {
     case 0:
         if (world->admin == STREAM_COMING) {
             world->admin = STREAM_UP;
@@ -393,7 +393,7 @@ succeed_somewhere(struct world *world)
 static void
 fail_somewhere(struct world *world)
 {
-    switch (sim_below(&world->chance, 8)) {
+    switch (sim_below(&world->lots, 8)) {
     case 0:
         if (world->admin != STREAM_DOWN) {
             fail_part(world, STREAM_PART_ADMIN, false);
@@ -450,7 +450,7 @@ sleep_or_wake(struct world *world)
 static void
 anything(struct world *world)
 {
-    switch (sim_below(&world->chance, 20)) {
+    switch (sim_below(&world->lots, 20)) {
     case 0:
     case 1:
         fail_somewhere(world);
@@ -502,7 +502,7 @@ expect_stream(struct world *world)
 static void
 run(uint64_t seed)
 {
-    struct world world = {.chance = sim_chance(seed), .now_ms = 1000, .current = {100, 1}};
+    struct world world = {.lots = sim_lots(seed), .now_ms = 1000, .current = {100, 1}};
     stream_state_init(&world.state);
     for (unsigned i = 0; i < STEPS; i++) {
         anything(&world);
