@@ -8,6 +8,9 @@ import os
 import re
 import shutil
 import subprocess
+import threading
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -45,7 +48,8 @@ class NodeTest:
     """One test file under `node --test`, run beside the packages."""
 
     def __init__(self, packages, name, env):
-        shutil.copy(HERE / name, packages)
+        for file in (name, "common.js"):
+            shutil.copy(HERE / file, packages)
         self.child = subprocess.Popen(
             [NODE, "--test", "--test-reporter=tap", name], cwd=packages,
             env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -96,3 +100,72 @@ def test_electric_client_materialises_pgbench(packages, tmp_path, database, engi
     finally:
         node.kill()
         load.stop()
+
+
+class Writer:
+    """Changes the rows of `table` (id, n, v) one by one, in a thread, until it is stopped."""
+
+    def __init__(self, database, table, rows):
+        self.database, self.table, self.rows = database, table, rows
+        database.run(f"CREATE TABLE {table} (id int PRIMARY KEY, n int, v text);"
+                     f"INSERT INTO {table} SELECT i, i % 7, 'first' FROM generate_series(1, {rows}) i")
+        self.changes = 0
+        self.error = None
+        self._leave = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self):
+        self._thread.start()
+        return self
+
+    def _run(self):
+        try:
+            with closing(self.database.connect()) as connection:
+                cursor = connection.cursor()
+                while not self._leave.is_set():
+                    self.changes += 1
+                    self._change(cursor, self.changes)
+                    time.sleep(0.002)
+        except Exception as error:
+            self.error = error
+
+    def _change(self, cursor, step):
+        row = step * 7919 % (self.rows + 50) + 1
+        if step % 4 == 0:
+            cursor.execute(f"DELETE FROM {self.table} WHERE id = %s", (row,))
+        elif step % 4 == 1:
+            cursor.execute(f"INSERT INTO {self.table} VALUES (%s, %s, NULL)"
+                           " ON CONFLICT (id) DO UPDATE SET n = excluded.n", (row, step))
+        else:
+            cursor.execute(f"UPDATE {self.table} SET v = %s WHERE id = %s", (f"{step} 'é\n", row))
+
+    def stop(self):
+        self._leave.set()
+        self._thread.join(20)
+        assert self.error is None, self.error
+        assert self.changes > 100, self.changes
+
+
+def run_under_writes(packages, tmp_path, database, engine, name, tests, rows=500, **env):
+    """`name` follows a table while it changes; then it is told its rows and compares."""
+    expected, ready = tmp_path / "expected.json", tmp_path / "ready"
+    writer = Writer(database, "c_rows", rows).start()
+    node = NodeTest(packages, name, {
+        "SHAPE_URL": f"http://127.0.0.1:{engine.port}", "TABLE": "c_rows", "ROWS": str(rows),
+        "EXPECTED": str(expected), "READY": str(ready), **env})
+    try:
+        until("the client to have begun", lambda: node.running() and ready.exists(), 60, 0.1)
+        time.sleep(1)
+        writer.stop()
+        part = tmp_path / "part"
+        part.write_text(json.dumps({"rows": list(database.table("c_rows").values())}))
+        part.rename(expected)
+        _, passed = node.wait()
+        assert passed == tests
+    finally:
+        node.kill()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_electric_client_fills_a_shape_by_subsets(packages, tmp_path, database, engine, method):
+    run_under_writes(packages, tmp_path, database, engine, "subsets.test.js", 4, METHOD=method)
