@@ -169,3 +169,11 @@ def run_under_writes(packages, tmp_path, database, engine, name, tests, rows=500
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_electric_client_fills_a_shape_by_subsets(packages, tmp_path, database, engine, method):
     run_under_writes(packages, tmp_path, database, engine, "subsets.test.js", 4, METHOD=method)
+
+
+def test_react_renders_the_table(packages, tmp_path, database, engine):
+    run_under_writes(packages, tmp_path, database, engine, "react.test.js", 4)
+
+
+def test_pglite_ends_equal(packages, tmp_path, database, engine):
+    run_under_writes(packages, tmp_path, database, engine, "pglite.test.js", 3)
