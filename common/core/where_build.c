@@ -318,6 +318,12 @@ make_array_operator(struct where_builder *b, struct view name, struct expr *left
 {
     struct where_type type = left->type.is_array ? left->type : right->type;
     const struct where_fn *fn = where_fn_array(name);
+    bool is_one_element = (left->type.is_array || left->type.base != WT_UNKNOWN) &&
+                          (right->type.is_array || right->type.base != WT_UNKNOWN) &&
+                          left->type.is_array != right->type.is_array;
+    if (is_one_element && view_is(name, "||")) {
+        return where_make_element_concat(b, left, right, location);
+    }
     if (fn == NULL) {
         fn = where_fn_comparison(name, type.base);
     }

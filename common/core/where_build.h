@@ -70,6 +70,17 @@ struct expr *where_as_bool(struct where_builder *b, struct expr *expr);
 struct expr *where_make_is_null(struct where_builder *b, struct expr *arg, bool is_negated,
                                 int32_t location);
 
+/* ---- where_build_fn.c */
+
+struct expr *where_build_function(struct where_builder *b, const struct sql_node *node);
+
+/* ---- where_build_array.c: functions of where_fn_of_array(), and `||` with one element */
+
+struct expr *where_make_array_call(struct where_builder *b, const struct where_fn *fn,
+                                   struct expr *const *args, int32_t location);
+struct expr *where_make_element_concat(struct where_builder *b, struct expr *left,
+                                       struct expr *right, int32_t location);
+
 /* ---- where_build_more.c: CASE, NULLIF, subscripts and rows */
 
 struct expr *where_build_case(struct where_builder *b, const struct sql_node *node);

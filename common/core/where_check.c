@@ -347,76 +347,7 @@ build_list(struct where_builder *b, const struct sql_node *node, enum expr_kind 
     return where_fold(b, expr);
 }
 
-/* ---- functions and casts */
-
-/* concat() takes what a type's output function says: t and f, and the blanks of char(n). */
-static struct expr *
-concat_arg(struct where_builder *b, struct expr *arg)
-{
-    const struct where_type text = {.base = WT_TEXT};
-    if (arg->type.is_array || arg->type.base != WT_BOOL) {
-        bool stays = !arg->type.is_array && arg->type.base == WT_BPCHAR;
-        return stays ? arg : where_make_cast(b, arg, text, arg->location);
-    }
-    struct expr *expr = where_make(b, EXPR_CASE, arg->location, 5);
-    expr->type = text;
-    expr->args[1] = arg;
-    expr->args[3] = where_make_not(b, arg);
-    for (size_t i = 0; i < 5; i += 2) {
-        expr->args[i] = where_make(b, EXPR_CONST, arg->location, 0);
-        expr->args[i]->type = text;
-        expr->args[i]->value = (struct where_value){.is_null = i == 0};
-    }
-    expr->args[2]->value.text = view_str("t");
-    expr->args[4]->value.text = view_str("f");
-    return where_fold(b, expr);
-}
-
-static struct expr *
-build_concat(struct where_builder *b, const struct sql_node *node)
-{
-    struct expr *expr = where_make(b, EXPR_CONCAT, node->location, node->arg_count);
-    expr->type.base = WT_TEXT;
-    for (size_t i = 0; i < node->arg_count; i++) {
-        struct expr *arg = where_build(b, node->args[i]);
-        expr->args[i] = arg == NULL ? NULL : concat_arg(b, arg);
-        if (expr->args[i] == NULL) {
-            return NULL;
-        }
-    }
-    return where_fold(b, expr);
-}
-
-static struct expr *
-build_function(struct where_builder *b, const struct sql_node *node)
-{
-    struct view name = node->names[node->name_count - 1];
-    if ((node->flags & SQL_AGGREGATE) != 0) {
-        return where_fail(b, node->location, "aggregation is not supported in this context");
-    }
-    if ((node->flags & SQL_VARIADIC) != 0) {
-        return where_fail(b, node->location,
-                          "explicit VARIADIC function calls are not currently supported");
-    }
-    if (node->name_count > 1 && !view_is(node->names[0], "pg_catalog")) {
-        return where_fail(b, node->location, "unknown or unsupported function %.*s/%zu",
-                          (int)name.size, (const char *)name.bytes, node->arg_count);
-    }
-    if (view_is(name, "concat")) {
-        return build_concat(b, node);
-    }
-    struct expr **args = arena_alloc(b->mem, node->arg_count + 1, sizeof(struct expr *));
-    for (size_t i = 0; i < node->arg_count; i++) {
-        args[i] = where_build(b, node->args[i]);
-        if (args[i] == NULL) {
-            return NULL;
-        }
-    }
-    if (view_is(name, "ilike") && node->arg_count == 2) { /* no function of Postgres' */
-        return where_make_operator(b, view_str("~~*"), args[0], args[1], node->location);
-    }
-    return where_make_function(b, name, args, node->arg_count, node->location);
-}
+/* ---- casts */
 
 static struct expr *
 build_cast(struct where_builder *b, const struct sql_node *node)
@@ -449,7 +380,9 @@ refuse(struct where_builder *b, const struct sql_node *node)
     case SQL_SUBQUERY:
         return where_fail(b, node->location, "subqueries are not supported yet");
     case SQL_CLOCK:
-        return where_fail(b, node->location, "%.*s is not supported in this context",
+        return where_fail(b, node->location,
+                          "%.*s is not supported in this context: its value depends on the clock "
+                          "or on the session",
                           (int)node->text.size, (const char *)node->text.bytes);
     case SQL_ROW:
         return where_fail(b, node->location, "RowExpr is not supported in this context");
@@ -504,7 +437,7 @@ where_build(struct where_builder *b, const struct sql_node *node)
     case SQL_CAST:
         return build_cast(b, node);
     case SQL_FUNC:
-        return build_function(b, node);
+        return where_build_function(b, node);
     case SQL_ARRAY:
         return build_list(b, node, EXPR_ARRAY);
     case SQL_INDEX:

@@ -122,6 +122,17 @@ fits_fn(const struct where_fn *fn, size_t place, struct where_type type)
             (type.is_array && where_fn_comparison(view_str(fn->name), type.base) == fn));
 }
 
+/* An array with one element more. */
+static bool
+is_sound_joining(const struct expr *expr)
+{
+    size_t place = expr->fn->kind == FN_ELEMENT_ARRAY ? 1 : 0;
+    struct where_type element = expr->type;
+    element.is_array = false;
+    return expr->type.is_array && where_type_equal(expr->args[place]->type, expr->type) &&
+           where_type_equal(expr->args[1 - place]->type, element);
+}
+
 static bool
 is_sound_call(const struct expr *expr)
 {
@@ -130,6 +141,13 @@ is_sound_call(const struct expr *expr)
         return false;
     }
     struct where_type first = expr->args[0]->type;
+    if (fn->kind == FN_OF_ARRAY) {
+        return first.is_array && is_scalar(expr, fn->result) &&
+               (expr->arg_count == 1 || is_scalar(expr->args[1], fn->args[1]));
+    }
+    if (fn->kind == FN_ARRAY_ELEMENT || fn->kind == FN_ELEMENT_ARRAY) {
+        return is_sound_joining(expr);
+    }
     if (fn->kind == FN_ARRAY) {
         struct where_type result = {.base = WT_BOOL};
         return first.is_array && all_of_type(expr, first) &&
@@ -157,7 +175,7 @@ is_sound_call(const struct expr *expr)
 static bool
 is_sound_any(const struct expr *expr)
 {
-    if (expr->arg_count != 2 || expr->fn->arg_count != 2 || expr->fn->kind == FN_ARRAY ||
+    if (expr->arg_count != 2 || expr->fn->arg_count != 2 || expr->fn->kind > FN_FUNCTION ||
         (expr->fn->flags & FN_REGEX) != 0 || (expr->fn->flags & FN_TEXT_ARRAY) != 0 ||
         expr->fn->result != WT_BOOL || !is_scalar(expr, WT_BOOL)) {
         return false;

@@ -220,6 +220,15 @@ const struct where_fn where_fns[] = {
     {"replace", FN_FUNCTION, 3, {WT_TEXT, WT_TEXT, WT_TEXT}, WT_TEXT, text_replace, 0},
     {"translate", FN_FUNCTION, 3, {WT_TEXT, WT_TEXT, WT_TEXT}, WT_TEXT, text_translate, 0},
     REGEX(WT_TEXT), REGEX(WT_BPCHAR),
+    {"array_ndims", FN_OF_ARRAY, 1, {WT_UNKNOWN}, WT_INT4, array_ndims, 0},
+    {"array_length", FN_OF_ARRAY, 2, {WT_UNKNOWN, WT_INT4}, WT_INT4, array_length, 0},
+    {"array_lower", FN_OF_ARRAY, 2, {WT_UNKNOWN, WT_INT4}, WT_INT4, array_lower, 0},
+    {"array_upper", FN_OF_ARRAY, 2, {WT_UNKNOWN, WT_INT4}, WT_INT4, array_length, 0},
+    {"cardinality", FN_OF_ARRAY, 1, {WT_UNKNOWN}, WT_INT4, array_cardinality, 0},
+    {"array_append", FN_ARRAY_ELEMENT, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_UNKNOWN, array_append,
+     FN_TAKES_NULL},
+    {"array_prepend", FN_ELEMENT_ARRAY, 2, {WT_UNKNOWN, WT_UNKNOWN}, WT_UNKNOWN, array_prepend,
+     FN_TAKES_NULL},
     /* json and jsonb */
     JSON_PARTS(WT_JSON), JSON_PARTS(WT_JSONB), EQUALITY(WT_JSONB),
     {"@>", FN_OPERATOR, 2, {WT_JSONB, WT_JSONB}, WT_BOOL, jsonb_contains, 0},
@@ -259,6 +268,20 @@ where_fn_comparison(struct view name, enum where_base base)
         const struct where_fn *fn = &where_fns[i];
         if (fn->kind == FN_OPERATOR && fn->arg_count == 2 && fn->args[0] == wanted &&
             fn->args[1] == wanted && is_comparison(fn) && view_is(name, fn->name)) {
+            return fn;
+        }
+    }
+    return NULL;
+}
+
+const struct where_fn *
+where_fn_of_array(struct view name, size_t arg_count)
+{
+    for (size_t i = 0; i < where_fn_count; i++) {
+        const struct where_fn *fn = &where_fns[i];
+        bool is_one =
+            fn->kind == FN_OF_ARRAY || fn->kind == FN_ARRAY_ELEMENT || fn->kind == FN_ELEMENT_ARRAY;
+        if (is_one && fn->arg_count == arg_count && view_is(name, fn->name)) {
             return fn;
         }
     }

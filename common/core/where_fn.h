@@ -30,7 +30,10 @@ typedef bool (*where_fn_impl)(struct where_scratch *scratch, const struct where_
 enum where_fn_kind {
     FN_OPERATOR, /* binary, or prefix with one argument */
     FN_FUNCTION,
-    FN_ARRAY, /* on two arrays of any one type */
+    FN_ARRAY,         /* on two arrays of any one type */
+    FN_OF_ARRAY,      /* of an array of any type, and perhaps an int4 */
+    FN_ARRAY_ELEMENT, /* an array and an element of its type; another such array */
+    FN_ELEMENT_ARRAY, /* the other way round */
 };
 
 #define FN_TAKES_NULL  2u /* not strict: sees NULLs itself */
@@ -68,6 +71,9 @@ const struct where_fn *where_fn_array(struct view name);
 
 /* Compiles the pattern of a call with FN_REGEX into `mem`. Errors: ERR_INVALID. */
 NODISCARD bool where_fn_compile(struct expr *call, struct arena *mem, struct err *err);
+
+/* The row of one of the last three kinds; NULL: none. */
+const struct where_fn *where_fn_of_array(struct view name, size_t arg_count);
 
 /* A row's number in stored clauses, and back; NULL for a number that no row has. */
 uint32_t where_fn_number(const struct where_fn *fn);

@@ -70,3 +70,82 @@ IMPL(array_concat)
     result->array = joined;
     return true;
 }
+
+/* ---- one element more, and questions about dimensions */
+
+static bool
+set_joined(struct where_scratch *scratch, const struct where_value *array,
+           const struct where_value *element, bool in_front, struct where_value *result)
+{
+    size_t count = array->is_null ? 0 : array->array.count;
+    if (count > 0 && array->array.dimension_count != 1) {
+        return where_raise(scratch, "argument must be empty or one-dimensional array");
+    }
+    if (count >= arena_room(scratch->mem) / 2 / sizeof(struct where_value)) {
+        return where_raise(scratch, "an array of more bytes than an evaluation may take");
+    }
+    struct where_value *items = arena_alloc(scratch->mem, count + 1, sizeof *items);
+    if (count > 0) {
+        memcpy(items + in_front, array->array.items, count * sizeof *items);
+    }
+    items[in_front ? 0 : count] = *element;
+    result->array = (struct where_array){
+        .count = count + 1,
+        .dimension_count = 1,
+        .dimensions = {count + 1},
+        .items = items,
+    };
+    return true;
+}
+
+IMPL(array_append)
+{
+    return set_joined(scratch, &args[0], &args[1], false, result);
+}
+
+IMPL(array_prepend)
+{
+    return set_joined(scratch, &args[1], &args[0], true, result);
+}
+
+IMPL(array_ndims)
+{
+    (void)scratch;
+    result->is_null = args[0].array.count == 0;
+    result->integer = (int64_t)args[0].array.dimension_count;
+    return true;
+}
+
+IMPL(array_cardinality)
+{
+    (void)scratch;
+    result->integer = (int64_t)args[0].array.count;
+    return true;
+}
+
+/* Of a dimension that is there; bounds begin at 1 here. */
+static void
+set_dimension(const struct where_value *args, bool is_size, struct where_value *result)
+{
+    const struct where_array *array = &args[0].array;
+    bool is_there = array->count > 0 && args[1].integer >= 1 &&
+                    (uint64_t)args[1].integer <= array->dimension_count;
+    result->is_null = !is_there;
+    if (is_there) {
+        result->integer = is_size ? (int64_t)array->dimensions[args[1].integer - 1] : 1;
+    }
+}
+
+IMPL(array_length)
+{
+    (void)scratch;
+    set_dimension(args, true, result);
+    return true;
+}
+
+IMPL(array_lower)
+{
+    (void)scratch;
+    set_dimension(args, false, result);
+    return true;
+}

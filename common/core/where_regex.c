@@ -165,9 +165,9 @@ where_regex_compile(struct view pattern, bool ignore_case, struct arena *mem,
     }
     struct arena *tmp = arena_new(COMPILE_ROOM);
     const struct regex_node *tree = regex_parse(pattern, ignore_case, mem, tmp, err);
-    bool ok = tree != NULL && (compile(tree, mem, tmp, regex_out) ||
-                               err_set(err, ERR_INVALID,
-                                       "invalid regular expression: it is too complex"));
+    bool ok = tree != NULL &&
+              (compile(tree, mem, tmp, regex_out) ||
+               err_set(err, ERR_INVALID, "invalid regular expression: it is too complex"));
     arena_free(tmp);
     return ok;
 }

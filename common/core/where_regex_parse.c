@@ -25,7 +25,8 @@ fail(struct parser *p, const char *reason)
 }
 
 static struct regex_node *
-make(struct parser *p, enum regex_node_kind kind, const struct regex_node *left, const struct regex_node *right)
+make(struct parser *p, enum regex_node_kind kind, const struct regex_node *left,
+     const struct regex_node *right)
 {
     struct regex_node *node = arena_alloc(p->tmp, 1, sizeof *node);
     *node = (struct regex_node){.kind = kind, .left = left, .right = right};

@@ -116,7 +116,7 @@ static void
 append_call(const struct expr *expr, const struct where_scope *scope, struct buf *out)
 {
     bool under_c = needs_c(expr, scope);
-    if (expr->fn->kind == FN_FUNCTION) {
+    if (expr->fn->kind != FN_OPERATOR && expr->fn->kind != FN_ARRAY) {
         /* By its schema: a keyword as a name (position, left) and no function of anybody else. */
         buf_append_str(out, "pg_catalog.");
         buf_append_str(out, expr->fn->name);

@@ -1,7 +1,7 @@
 /*
- * Any pattern is compiled or refused. One that is compiled means the same in parentheses and as either of
- * two alternatives, and matches anywhere what it matches as a whole.
- * The first byte of the input is the length of the text.
+ * Any pattern is compiled or refused. One that is compiled means the same in parentheses and as
+ * either of two alternatives, and matches anywhere what it matches as a whole. The first byte of
+ * the input is the length of the text.
  *
  * Covers: common/core/where_regex*.c
  */
@@ -63,7 +63,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     enum outcome grouped = ask("(?:", pattern, ")", false, text);
-    enum outcome either = ask("(?:", pattern, "|a\\A)", false, text); /* the other one never matches */
+    enum outcome either =
+        ask("(?:", pattern, "|a\\A)", false, text); /* the other one never matches */
     enum outcome anchored = ask("^(?:", pattern, ")$", false, text);
     (void)ask("", pattern, "", true, text);
     expect(grouped == REFUSED || grouped == plain); /* too deep or too long with them */
