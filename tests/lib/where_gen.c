@@ -443,18 +443,79 @@ where_gen_clause(struct fuzz_input *in, struct buf *out)
     }
 }
 
+/* %c: a column, %k: a literal, %n: a literal array. */
+static void
+gen_filter_test(struct fuzz_input *in, struct buf *out)
+{
+    /* clang-format off */
+    static const char *const tests[] = {
+        "%c = %k", "%k = %c", "%c IN (%k, %k, %k)", "%c > %k", "%c <= %k", "%k < %c",
+        "%c BETWEEN %k AND %k", "%c IS NULL", "%c IS NOT NULL", "%c LIKE %k", "%c = ANY (%n)",
+        "%c <> %k", "%c NOT IN (%k, %k)", "%c >= %k AND %c < %k", "%c = %k AND %c = %k",
+        "NOT %c = %k", "%c IS DISTINCT FROM %k", "%c IS NOT DISTINCT FROM %k", "%c = %c",
+        "%c BETWEEN SYMMETRIC %k AND %k", "%c ILIKE %k", "(%c = %k) IS TRUE", NULL,
+    };
+    /* clang-format on */
+    struct where_type type = {.base = (enum where_base)(1 + fuzz_input_below(in, WT_OPAQUE - 1))};
+    for (const char *form = pick(in, tests); *form != '\0'; form++) {
+        if (*form != '%') {
+            buf_append_byte(out, (uint8_t)*form);
+            continue;
+        }
+        form++;
+        if (*form == 'c') {
+            gen_column(nearly(in, type), out);
+        } else {
+            gen_literal(in, (struct where_type){.base = type.base, .is_array = *form == 'n'}, out);
+        }
+    }
+}
+
+void
+where_gen_filter(struct fuzz_input *in, struct buf *out)
+{
+    size_t count = 1 + fuzz_input_below(in, 4);
+    for (size_t i = 0; i < count; i++) {
+        buf_append_str(out, i == 0 ? "(" : fuzz_input_chance(in, 2) ? " AND (" : " OR (");
+        switch (fuzz_input_below(in, 12)) {
+        case 0:
+            buf_printf(out, "c%d", (int)WT_BOOL);
+            break;
+        case 1:
+            buf_printf(out, "%ca%d", fuzz_input_chance(in, 2) ? ' ' : '\n', (int)WT_INT4);
+            buf_append_str(out, " @> '{1,2}'");
+            break;
+        case 2:
+            buf_append_str(out, "'a' = ANY (");
+            gen_column((struct where_type){.base = WT_TEXT, .is_array = true}, out);
+            buf_append_byte(out, ')');
+            break;
+        default:
+            gen_filter_test(in, out);
+        }
+        buf_append_byte(out, ')');
+    }
+}
+
 struct expr *
-where_gen_expr(const struct where_gen *gen, struct fuzz_input *in, struct arena *mem)
+where_gen_check(const struct where_gen *gen, struct view text, struct arena *mem)
 {
     struct err err;
     struct sql_node *tree;
     struct expr *expr = NULL;
+    if (!sql_parse_where(text, mem, &tree, &err) ||
+        !where_check_tree(tree, &gen->scope, mem, &expr, &err)) {
+        return NULL;
+    }
+    return expr;
+}
+
+struct expr *
+where_gen_expr(const struct where_gen *gen, struct fuzz_input *in, struct arena *mem)
+{
     struct buf text = {0};
     where_gen_clause(in, &text);
-    if (!sql_parse_where(buf_view(&text), mem, &tree, &err) ||
-        !where_check_tree(tree, &gen->scope, mem, &expr, &err)) {
-        expr = NULL;
-    }
+    struct expr *expr = where_gen_check(gen, buf_view(&text), mem);
     buf_free(&text);
     return expr;
 }

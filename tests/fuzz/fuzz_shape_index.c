@@ -1,0 +1,108 @@
+/*
+ * The index never misses: whatever clauses are in it, it finds for any row each one that is true,
+ * or that cannot be evaluated, and none twice; after some have left, it finds those that stayed.
+ *
+ * Covers: common/core/shape_index*.c common/core/index_*.c common/core/range_tree.c
+ */
+#include "common/core/shape_index.h"
+
+#include <string.h>
+
+#include "common/list.h"
+#include "tests/lib/where_gen.h"
+
+#define CLAUSES 6
+#define ROWS    4
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct clause {
+    struct index_member member;
+    bool is_in;
+    unsigned found;
+};
+
+static void
+on_found(void *ctx, struct index_member *member)
+{
+    (void)ctx;
+    LIST_ITEM(member, struct clause, member)->found++;
+}
+
+static void
+check_row(struct shape_index *index, struct clause *clauses, const struct where_field *fields,
+          struct arena *mem)
+{
+    struct where_field copy[WHERE_GEN_COLUMNS];
+    struct where_row row = {copy, WHERE_GEN_COLUMNS, mem};
+    memcpy(copy, fields, sizeof copy);
+    for (size_t i = 0; i < CLAUSES; i++) {
+        clauses[i].found = 0;
+    }
+    shape_index_find(index, &row, on_found, NULL);
+    for (size_t i = 0; i < CLAUSES; i++) {
+        struct err err;
+        struct clause *clause = &clauses[i];
+        ASSERT(clause->found <= (clause->is_in ? 1 : 0));
+        if (clause->is_in && clause->member.expr != NULL) {
+            enum where_truth truth = where_eval_truth(clause->member.expr, &row, &err);
+            ASSERT(truth != WHERE_TRUE || clause->found == 1);
+        } else if (clause->is_in) {
+            ASSERT(clause->found == 1);
+        }
+    }
+}
+
+static void
+check_rows(struct shape_index *index, struct clause *clauses, struct fuzz_input *in,
+           struct arena *mem)
+{
+    struct where_field fields[WHERE_GEN_COLUMNS];
+    size_t count = 0;
+    for (size_t i = 0; i < CLAUSES; i++) {
+        count += clauses[i].is_in;
+    }
+    ASSERT(shape_index_count(index) == count);
+    ASSERT(shape_index_unindexed_count(index) <= count);
+    for (size_t i = 0; i < ROWS; i++) {
+        where_gen_row(in, mem, fields);
+        check_row(index, clauses, fields, mem);
+    }
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_input in = fuzz_input_endless(data, size);
+    struct where_gen gen;
+    struct clause clauses[CLAUSES] = {0};
+    struct arena *mem = arena_new(64u << 20);
+    struct shape_index *index = shape_index_new();
+    where_gen_init(&gen);
+    for (size_t i = 0; i < CLAUSES; i++) {
+        struct buf text = {0};
+        where_gen_filter(&in, &text);
+        clauses[i].member.expr = where_gen_check(&gen, buf_view(&text), mem);
+        clauses[i].is_in = clauses[i].member.expr != NULL || fuzz_input_chance(&in, 8);
+        if (clauses[i].is_in) {
+            shape_index_add(index, &clauses[i].member);
+        }
+        buf_free(&text);
+    }
+    check_rows(index, clauses, &in, mem);
+    for (size_t i = 0; i < CLAUSES; i++) {
+        if (clauses[i].is_in && fuzz_input_chance(&in, 2)) {
+            shape_index_remove(index, &clauses[i].member);
+            clauses[i].is_in = false;
+        }
+    }
+    check_rows(index, clauses, &in, mem);
+    for (size_t i = 0; i < CLAUSES; i++) {
+        if (clauses[i].is_in) {
+            shape_index_remove(index, &clauses[i].member);
+        }
+    }
+    shape_index_free(index);
+    arena_free(mem);
+    return 0;
+}
