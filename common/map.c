@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "common/clock.h"
+#include "common/hash.h"
 #include "common/mem.h"
 
 #define SLOTS_MIN 16
@@ -27,7 +27,7 @@ struct slot {
 };
 
 struct map {
-    uint64_t seed[2];
+    struct hash_key hash_key;
     struct slot *slots; /* NULL before the first entry */
     size_t mask;        /* number of slots - 1 */
     struct entry **entries;
@@ -35,67 +35,13 @@ struct map {
     size_t capacity;
 };
 
-/* ---- SipHash-1-3, keyed: who does not know the seed cannot choose keys that collide */
-
-static uint64_t
-rotate(uint64_t v, unsigned bits)
-{
-    return v << bits | v >> (64 - bits);
-}
-
-static void
-sip_round(uint64_t v[4])
-{
-    v[0] += v[1];
-    v[1] = rotate(v[1], 13) ^ v[0];
-    v[0] = rotate(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotate(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotate(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotate(v[1], 17) ^ v[2];
-    v[2] = rotate(v[2], 32);
-}
-
-static void
-sip_word(uint64_t v[4], uint64_t word)
-{
-    v[3] ^= word;
-    sip_round(v);
-    v[0] ^= word;
-}
-
-static uint64_t
-hash_key(const uint64_t seed[2], struct view key)
-{
-    uint64_t v[4] = {seed[0] ^ UINT64_C(0x736f6d6570736575), seed[1] ^ UINT64_C(0x646f72616e646f6d),
-                     seed[0] ^ UINT64_C(0x6c7967656e657261),
-                     seed[1] ^ UINT64_C(0x7465646279746573)};
-    size_t whole = key.size & ~(size_t)7;
-    for (size_t i = 0; i < whole; i += 8) {
-        sip_word(v, wire_get_u64(key.bytes + i));
-    }
-    uint64_t last = (uint64_t)key.size << 56;
-    for (size_t i = whole; i < key.size; i++) {
-        last |= (uint64_t)key.bytes[i] << (8 * (i - whole));
-    }
-    sip_word(v, last);
-    v[2] ^= 0xff;
-    for (unsigned i = 0; i < 3; i++) {
-        sip_round(v);
-    }
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
-
 /* ---- the table */
 
 struct map *
 map_new(void)
 {
     struct map *map = mem_alloc_zero(sizeof *map);
-    map->seed[0] = clock_random_u64();
-    map->seed[1] = clock_random_u64();
+    map->hash_key = hash_key_new();
     return map;
 }
 
@@ -153,7 +99,7 @@ map_get(const struct map *map, struct view key)
     if (map->count == 0) {
         return NULL;
     }
-    const struct slot *slot = &map->slots[find_slot(map, key, hash_key(map->seed, key))];
+    const struct slot *slot = &map->slots[find_slot(map, key, hash_bytes(&map->hash_key, key))];
     return slot->entry_plus_1 == 0 ? NULL : map->entries[slot->entry_plus_1 - 1]->value;
 }
 
@@ -162,7 +108,7 @@ map_put(struct map *map, struct view key, void *value)
 {
     ASSERT(value != NULL);
     grow(map);
-    uint64_t hash = hash_key(map->seed, key);
+    uint64_t hash = hash_bytes(&map->hash_key, key);
     struct slot *slot = &map->slots[find_slot(map, key, hash)];
     if (slot->entry_plus_1 != 0) {
         struct entry *entry = map->entries[slot->entry_plus_1 - 1];
@@ -204,7 +150,7 @@ map_remove(struct map *map, struct view key)
     if (map->count == 0) {
         return NULL;
     }
-    size_t at = find_slot(map, key, hash_key(map->seed, key));
+    size_t at = find_slot(map, key, hash_bytes(&map->hash_key, key));
     if (map->slots[at].entry_plus_1 == 0) {
         return NULL;
     }

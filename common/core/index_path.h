@@ -2,39 +2,41 @@
  * index_path.h - the ways by which a clause can be found, taken from the clause.
  *
  * Inside of shape_index.c. A path is a condition on the row that holds whenever the clause is true;
- * the paths of a clause are alternatives: one of them holds.
+ * the paths of a clause are alternatives: one of them holds. What a path looks at is any expression
+ * over the row (its source), mostly a column: `lower(name) = 'x'` is found as `name = 'x'` is.
  *
  * Threading: no state, any thread.
  */
 #ifndef CORE_INDEX_PATH_H
 #define CORE_INDEX_PATH_H
 
-#include "common/buf.h"
-#include "common/core/range_tree.h"
 #include "common/core/where_eval.h"
 
-/* Columns of one equality; what is beyond is left to evaluation. */
-#define PATH_COLUMNS_MAX 4
+/* Sources of one equality; what is beyond is left to evaluation. */
+#define PATH_SOURCES_MAX 4
 
 /* Alternatives of one clause; beyond them it is asked for every row. */
 #define PATHS_MAX 100000
 
 enum path_kind {
-    PATH_EQUAL,   /* columns = key */
-    PATH_ELEMENT, /* an array column has the element `key` */
+    PATH_EQUAL,   /* the sources have these values */
+    PATH_ELEMENT, /* an array has the element `key` */
+    PATH_NAME,    /* a jsonb has the key, or the string in its array, `key` */
+    PATH_PREFIX,  /* a text begins with `key` */
+    PATH_PART,    /* a text has `key` somewhere in it */
     PATH_NULL,    /* a column is NULL */
-    PATH_RANGE,   /* a column lies between low and high */
+    PATH_RANGE,   /* the source's word lies between low and high */
 };
 
 struct index_path {
     enum path_kind kind;
-    size_t column_count;
-    uint32_t columns[PATH_COLUMNS_MAX];               /* ascending */
-    struct where_type column_types[PATH_COLUMNS_MAX]; /* as the row has them */
-    struct where_type types[PATH_COLUMNS_MAX]; /* as they are compared; of an element, its own */
-    struct view key;        /* EQUAL, ELEMENT; of a prefix RANGE, its upper bound */
-    struct range_bound low; /* RANGE; values borrow from the clause */
-    struct range_bound high;
+    bool is_folded; /* PART: text and key in small ASCII letters */
+    size_t source_count;
+    const struct expr *sources[PATH_SOURCES_MAX]; /* borrowed from the clause, or in the arena */
+    struct view codes[PATH_SOURCES_MAX];          /* what makes two sources the same; ascending */
+    struct view keys[PATH_SOURCES_MAX];           /* of EQUAL one for each; else the first */
+    uint64_t low;                                 /* RANGE: both ends belong to it */
+    uint64_t high;
 };
 
 struct index_paths {
@@ -42,20 +44,13 @@ struct index_paths {
     size_t count;
     size_t capacity;
     struct index_path *items;
+    bool is_exact; /* the clause is true whenever one of the paths holds: nothing is left to ask */
 };
 
-/* Adds the clause's alternatives. False: it has no condition that an index knows. */
-NODISCARD bool index_paths_of(const struct expr *expr, struct index_paths *paths);
-
-/* Same kind, columns and types: look-ups for both are one. */
-bool index_path_is_same_kind(const struct index_path *a, const struct index_path *b);
-
-/* The row's value in the path's column `i`, as the type that is compared. False: it cannot be read.
+/*
+ * Fills in the clause's alternatives; none: it is true for no row. False: it has no condition that
+ * an index knows. `paths` is zeroed but for `mem`.
  */
-NODISCARD bool index_path_value(const struct index_path *path, size_t i, struct where_row *row,
-                                struct where_value *value_out, struct err *err);
-
-/* Appends a value so that keys of several columns cannot run into each other. */
-void index_key_append(struct where_type type, const struct where_value *value, struct buf *key);
+NODISCARD bool index_paths_of(const struct expr *expr, struct index_paths *paths);
 
 #endif

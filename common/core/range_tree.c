@@ -1,179 +1,302 @@
 #include "common/core/range_tree.h"
 
-/* Orders lower bounds: open first; of equal values the inclusive one. Ties by address, so that a
- * node can be found. */
-static int
-compare_low(const struct range_tree *tree, const struct range_node *a, const struct range_node *b)
+#include <string.h>
+
+#include "common/mem.h"
+
+#define PAGE_SLOTS 32
+
+/* Below that, a page goes into a neighbour that has room for it. */
+#define PAGE_FEW 8
+
+/* A slot is an interval in a leaf, a page further up: then its ends are the outermost below it. */
+struct range_page {
+    size_t count;
+    uint64_t low[PAGE_SLOTS];
+    uint64_t high[PAGE_SLOTS];
+    uint64_t reach[PAGE_SLOTS];           /* the highest of high[0..i] */
+    struct range_item *first[PAGE_SLOTS]; /* of a leaf: the interval itself */
+    struct range_page *child[PAGE_SLOTS];
+};
+
+/* ---- order: by low, high, and then by address, so that each interval has one place */
+
+static bool
+is_behind(const struct range_page *page, size_t i, const struct range_item *item)
 {
-    if (a->low.is_open != b->low.is_open) {
-        return a->low.is_open ? -1 : 1;
+    if (page->low[i] != item->low) {
+        return page->low[i] > item->low;
     }
-    int order = a->low.is_open ? 0 : where_value_compare(tree->type, &a->low.value, &b->low.value);
-    if (order == 0 && !a->low.is_open && a->low.is_exclusive != b->low.is_exclusive) {
-        order = a->low.is_exclusive ? 1 : -1;
-    }
-    if (order == 0 && a != b) {
-        order = (uintptr_t)a < (uintptr_t)b ? -1 : 1;
-    }
-    return order;
+    const struct range_item *first = page->first[i];
+    return first->high != item->high ? first->high > item->high
+                                     : (uintptr_t)first > (uintptr_t)item;
 }
 
-static const struct range_bound *
-higher(const struct range_tree *tree, const struct range_bound *a, const struct range_bound *b)
+/* How many slots are not behind `item`. */
+static size_t
+place_of(const struct range_page *page, const struct range_item *item)
 {
-    if (a->is_open || b->is_open) {
-        return a->is_open ? a : b;
+    size_t below = 0;
+    size_t end = page->count;
+    while (below < end) {
+        size_t middle = (below + end) / 2;
+        if (is_behind(page, middle, item)) {
+            end = middle;
+        } else {
+            below = middle + 1;
+        }
     }
-    int order = where_value_compare(tree->type, &a->value, &b->value);
-    if (order == 0) {
-        return a->is_exclusive ? b : a;
+    return below;
+}
+
+/* ---- slots */
+
+static void
+update_reach(struct range_page *page, size_t from)
+{
+    for (size_t i = from; i < page->count; i++) {
+        uint64_t before = i == 0 ? 0 : page->reach[i - 1];
+        page->reach[i] = page->high[i] > before ? page->high[i] : before;
     }
-    return order > 0 ? a : b;
 }
 
 static void
-update(const struct range_tree *tree, struct range_node *node)
+move_slots(struct range_page *to, size_t to_slot, const struct range_page *from, size_t slot,
+           size_t count)
 {
-    node->high_max = &node->high;
-    if (node->left != NULL) {
-        node->high_max = higher(tree, node->high_max, node->left->high_max);
-    }
-    if (node->right != NULL) {
-        node->high_max = higher(tree, node->high_max, node->right->high_max);
-    }
+    memmove(to->low + to_slot, from->low + slot, count * sizeof *to->low);
+    memmove(to->high + to_slot, from->high + slot, count * sizeof *to->high);
+    memmove(to->first + to_slot, from->first + slot, count * sizeof(struct range_item *));
+    memmove(to->child + to_slot, from->child + slot, count * sizeof(struct range_page *));
 }
 
-/* Everything below `node` goes left, the rest right. */
+/* What the slot says of the page below it. */
 static void
-split(const struct range_tree *tree, struct range_node *root, const struct range_node *node,
-      struct range_node **left_out, struct range_node **right_out)
+describe(struct range_page *page, size_t slot)
 {
-    if (root == NULL) {
-        *left_out = *right_out = NULL;
-        return;
-    }
-    if (compare_low(tree, root, node) < 0) {
-        split(tree, root->right, node, &root->right, right_out);
-        *left_out = root;
-    } else {
-        split(tree, root->left, node, left_out, &root->left);
-        *right_out = root;
-    }
-    update(tree, root);
+    const struct range_page *child = page->child[slot];
+    page->low[slot] = child->low[0];
+    page->high[slot] = child->reach[child->count - 1];
+    page->first[slot] = child->first[0];
 }
 
-static struct range_node *
-merge(const struct range_tree *tree, struct range_node *left, struct range_node *right)
+static void
+open_slot(struct range_page *page, size_t slot)
 {
-    if (left == NULL || right == NULL) {
-        return left != NULL ? left : right;
-    }
-    if (left->priority > right->priority) {
-        left->right = merge(tree, left->right, right);
-        update(tree, left);
-        return left;
-    }
-    right->left = merge(tree, left, right->left);
-    update(tree, right);
+    move_slots(page, slot + 1, page, slot, page->count - slot);
+    page->count++;
+}
+
+static void
+close_slot(struct range_page *page, size_t slot)
+{
+    move_slots(page, slot, page, slot + 1, page->count - slot - 1);
+    page->count--;
+    update_reach(page, slot);
+}
+
+/* The upper half of a full page, as a page of its own. */
+static struct range_page *
+split(struct range_page *page)
+{
+    struct range_page *right = mem_alloc_zero(sizeof *right);
+    right->count = PAGE_SLOTS / 2;
+    page->count -= right->count;
+    move_slots(right, 0, page, page->count, right->count);
+    update_reach(right, 0);
     return right;
 }
 
-/* splitmix64: balance needs no secret, only numbers that do not follow the keys. */
-static uint64_t
-next_priority(struct range_tree *tree)
+/* ---- adding */
+
+static void
+put_item(struct range_page *leaf, struct range_item *item)
 {
-    uint64_t z = tree->seed += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    size_t slot = place_of(leaf, item);
+    open_slot(leaf, slot);
+    leaf->low[slot] = item->low;
+    leaf->high[slot] = item->high;
+    leaf->first[slot] = item;
+    leaf->child[slot] = NULL;
+    update_reach(leaf, slot);
 }
 
-void
-range_tree_add(struct range_tree *tree, struct range_node *node)
+/* Gives the new right neighbour, or NULL. */
+static struct range_page *
+add(struct range_page *page, unsigned height, struct range_item *item)
 {
-    struct range_node *left;
-    struct range_node *right;
-    node->left = node->right = NULL;
-    node->priority = next_priority(tree);
-    update(tree, node);
-    split(tree, tree->root, node, &left, &right);
-    tree->root = merge(tree, merge(tree, left, node), right);
-}
-
-static struct range_node *
-removed(const struct range_tree *tree, struct range_node *root, const struct range_node *node)
-{
-    ASSERT(root != NULL);
-    if (root == node) {
-        return merge(tree, root->left, root->right);
+    struct range_page *right = page->count == PAGE_SLOTS ? split(page) : NULL;
+    struct range_page *target = right != NULL && !is_behind(right, 0, item) ? right : page;
+    if (height == 0) {
+        put_item(target, item);
+        return right;
     }
-    if (compare_low(tree, node, root) < 0) {
-        root->left = removed(tree, root->left, node);
-    } else {
-        root->right = removed(tree, root->right, node);
+    size_t slot = place_of(target, item);
+    slot -= slot > 0;
+    struct range_page *added = add(target->child[slot], height - 1, item);
+    describe(target, slot);
+    if (added != NULL) {
+        open_slot(target, slot + 1);
+        target->child[slot + 1] = added;
+        describe(target, slot + 1);
     }
-    update(tree, root);
-    return root;
-}
-
-void
-range_tree_remove(struct range_tree *tree, struct range_node *node)
-{
-    tree->root = removed(tree, tree->root, node);
-}
-
-static bool
-is_above_low(const struct range_tree *tree, const struct range_bound *low,
-             const struct where_value *point)
-{
-    int order = low->is_open ? 1 : where_value_compare(tree->type, point, &low->value);
-    return order > 0 || (order == 0 && !low->is_exclusive);
-}
-
-static bool
-is_below_high(const struct range_tree *tree, const struct range_bound *high,
-              const struct where_value *point)
-{
-    int order = high->is_open ? -1 : where_value_compare(tree->type, point, &high->value);
-    return order < 0 || (order == 0 && !high->is_exclusive);
+    update_reach(target, slot);
+    return right;
 }
 
 static void
-find(const struct range_tree *tree, struct range_node *root, const struct where_value *point,
-     void (*fn)(void *ctx, struct range_node *node), void *ctx)
+set_root(struct range_tree *tree, struct range_page *left, struct range_page *right)
 {
-    while (root != NULL && is_below_high(tree, root->high_max, point)) {
-        find(tree, root->left, point, fn, ctx);
-        if (!is_above_low(tree, &root->low, point)) {
-            return; /* all to the right begin even later */
-        }
-        if (is_below_high(tree, &root->high, point)) {
-            fn(ctx, root);
-        }
-        root = root->right;
-    }
+    struct range_page *root = mem_alloc_zero(sizeof *root);
+    root->count = 2;
+    root->child[0] = left;
+    root->child[1] = right;
+    describe(root, 0);
+    describe(root, 1);
+    update_reach(root, 0);
+    tree->root = root;
+    tree->height++;
 }
 
 void
-range_tree_find(const struct range_tree *tree, const struct where_value *point,
-                void (*fn)(void *ctx, struct range_node *node), void *ctx)
+range_tree_add(struct range_tree *tree, struct range_item *item)
 {
-    find(tree, tree->root, point, fn, ctx);
+    ASSERT(item->low <= item->high);
+    if (tree->root == NULL) {
+        tree->root = mem_alloc_zero(sizeof *tree->root);
+    }
+    struct range_page *right = add(tree->root, tree->height, item);
+    if (right != NULL) {
+        set_root(tree, tree->root, right);
+    }
+}
+
+/* ---- removing */
+
+/* Joins the page in `slot` with the one in front of it or behind it, if they fit into one. */
+static void
+merge(struct range_page *page, size_t slot)
+{
+    size_t left = slot > 0 ? slot - 1 : slot;
+    if (left + 1 >= page->count) {
+        return;
+    }
+    struct range_page *into = page->child[left];
+    struct range_page *from = page->child[left + 1];
+    if (into->count + from->count > PAGE_SLOTS) {
+        return;
+    }
+    size_t before = into->count;
+    move_slots(into, before, from, 0, from->count);
+    into->count += from->count;
+    update_reach(into, before);
+    mem_free(from);
+    close_slot(page, left + 1);
+    describe(page, left);
+    update_reach(page, left);
 }
 
 static void
-each(struct range_node *root, void (*fn)(void *ctx, struct range_node *node), void *ctx)
+take(struct range_page *page, unsigned height, struct range_item *item)
 {
-    if (root != NULL) {
-        each(root->left, fn, ctx);
-        fn(ctx, root);
-        each(root->right, fn, ctx);
+    size_t slot = place_of(page, item);
+    ASSERT(slot > 0);
+    slot--;
+    if (height == 0) {
+        ASSERT(page->first[slot] == item);
+        close_slot(page, slot);
+        return;
+    }
+    struct range_page *child = page->child[slot];
+    take(child, height - 1, item);
+    if (child->count == 0) {
+        mem_free(child);
+        close_slot(page, slot);
+        return;
+    }
+    describe(page, slot);
+    update_reach(page, slot);
+    if (child->count < PAGE_FEW) {
+        merge(page, slot);
     }
 }
 
 void
-range_tree_each(const struct range_tree *tree, void (*fn)(void *ctx, struct range_node *node),
+range_tree_remove(struct range_tree *tree, struct range_item *item)
+{
+    take(tree->root, tree->height, item);
+    while (tree->height > 0 && tree->root->count == 1) {
+        struct range_page *only = tree->root->child[0];
+        mem_free(tree->root);
+        tree->root = only;
+        tree->height--;
+    }
+    if (tree->root->count == 0) {
+        mem_free(tree->root);
+        *tree = (struct range_tree){0};
+    }
+}
+
+/* ---- asking */
+
+/* How many slots begin at or before `point`. */
+static size_t
+begun(const struct range_page *page, uint64_t point)
+{
+    size_t below = 0;
+    size_t left = page->count;
+    while (left > 0) {
+        size_t half = left / 2;
+        bool is_begun = page->low[below + half] <= point;
+        below = is_begun ? below + half + 1 : below;
+        left = is_begun ? left - half - 1 : half;
+    }
+    return below;
+}
+
+static void
+find(const struct range_page *page, unsigned height, uint64_t point,
+     void (*fn)(void *ctx, struct range_item *item), void *ctx)
+{
+    for (size_t i = begun(page, point); i > 0 && page->reach[i - 1] >= point; i--) {
+        if (page->high[i - 1] < point) {
+            continue;
+        }
+        if (height == 0) {
+            fn(ctx, page->first[i - 1]);
+        } else {
+            find(page->child[i - 1], height - 1, point, fn, ctx);
+        }
+    }
+}
+
+void
+range_tree_find(const struct range_tree *tree, uint64_t point,
+                void (*fn)(void *ctx, struct range_item *item), void *ctx)
+{
+    if (tree->root != NULL) {
+        find(tree->root, tree->height, point, fn, ctx);
+    }
+}
+
+static void
+each(const struct range_page *page, unsigned height,
+     void (*fn)(void *ctx, struct range_item *item), void *ctx)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        if (height == 0) {
+            fn(ctx, page->first[i]);
+        } else {
+            each(page->child[i], height - 1, fn, ctx);
+        }
+    }
+}
+
+void
+range_tree_each(const struct range_tree *tree, void (*fn)(void *ctx, struct range_item *item),
                 void *ctx)
 {
-    each(tree->root, fn, ctx);
+    if (tree->root != NULL) {
+        each(tree->root, tree->height, fn, ctx);
+    }
 }

@@ -5,6 +5,7 @@
 #include "common/core/where_array.h"
 #include "common/core/where_cast.h"
 #include "common/core/where_fn.h"
+#include "common/core/where_memo.h"
 
 static bool eval(const struct expr *expr, struct where_row *row, struct where_value *out,
                  struct err *err);
@@ -355,7 +356,7 @@ eval_conversion(const struct expr *expr, struct where_row *row, struct where_val
 }
 
 static bool
-eval(const struct expr *expr, struct where_row *row, struct where_value *out, struct err *err)
+eval_node(const struct expr *expr, struct where_row *row, struct where_value *out, struct err *err)
 {
     switch (expr->kind) {
     case EXPR_CONST:
@@ -406,6 +407,23 @@ eval(const struct expr *expr, struct where_row *row, struct where_value *out, st
         return eval_slice(expr, row, out, err);
     }
     return err_set(err, ERR_INVALID, "expression of unknown kind %d", (int)expr->kind);
+}
+
+static bool
+eval(const struct expr *expr, struct where_row *row, struct where_value *out, struct err *err)
+{
+    struct expr_memo *memo = expr->memo;
+    if (memo == NULL) {
+        return eval_node(expr, row, out, err);
+    }
+    if (memo->row != *memo->current_row) {
+        if (!eval_node(expr, row, &memo->value, err)) {
+            return false;
+        }
+        memo->row = *memo->current_row;
+    }
+    *out = memo->value;
+    return true;
 }
 
 bool

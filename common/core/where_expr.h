@@ -51,6 +51,7 @@ enum expr_kind {
 
 struct where_fn;
 struct where_regex;
+struct expr_memo;
 
 struct expr {
     enum expr_kind kind;
@@ -64,6 +65,7 @@ struct expr {
     struct where_value value;
     size_t arg_count;
     struct expr **args;
+    struct expr_memo *memo; /* of a node that several clauses share (where_pool.h); else NULL */
 };
 
 /* A column that a clause may name. */
