@@ -324,8 +324,8 @@ add_document(struct index_paths *paths, const struct expr *source, const struct 
         }
     }
     if (node->kind == JSON_ARRAY || node->kind == JSON_OBJECT) {
-        return depth > 0 && add_name(paths, document_at(paths, source, path, depth - 1),
-                                     path[depth - 1].text);
+        return depth > 0 &&
+               add_name(paths, document_at(paths, source, path, depth - 1), path[depth - 1].text);
     }
     if (depth == 0) {
         return false; /* a scalar is in itself and in arrays */
@@ -447,9 +447,8 @@ distinct_condition(const struct expr *expr, struct index_paths *paths)
     if (!expr->is_negated || constant->kind != EXPR_CONST || source->kind == EXPR_CONST) {
         return false;
     }
-    return constant->value.is_null
-               ? null_condition(source, paths)
-               : add_equal(paths, source, constant->type, &constant->value);
+    return constant->value.is_null ? null_condition(source, paths)
+                                   : add_equal(paths, source, constant->type, &constant->value);
 }
 
 bool

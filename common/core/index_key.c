@@ -157,9 +157,8 @@ magnitude_word(const struct where_decimal *decimal)
     size_t size = decimal->whole.size + decimal->fraction.size;
     int64_t place = (int64_t)decimal->whole.size;
     for (size_t i = 0; i < size && taken < DECIMAL_DIGITS; i++) {
-        uint8_t digit = i < decimal->whole.size
-                            ? decimal->whole.bytes[i]
-                            : decimal->fraction.bytes[i - decimal->whole.size];
+        uint8_t digit = i < decimal->whole.size ? decimal->whole.bytes[i]
+                                                : decimal->fraction.bytes[i - decimal->whole.size];
         if (taken == 0 && digit == '0') {
             place--;
             continue;

@@ -10,9 +10,8 @@ static int
 rank(const struct index_paths *paths)
 {
     const struct index_path *first = &paths->items[0];
-    bool is_one_of_two =
-        first->kind == PATH_EQUAL && first->source_count == 1 &&
-        first->sources[0]->type.base == WT_BOOL;
+    bool is_one_of_two = first->kind == PATH_EQUAL && first->source_count == 1 &&
+                         first->sources[0]->type.base == WT_BOOL;
     bool is_closed = first->low > 0 && first->high < UINT64_MAX;
     int one = 0;
     switch (first->kind) {

@@ -214,8 +214,7 @@ index_table_add_range(struct index_table *table, struct index_entry *entry, uint
 }
 
 static void
-remove_hashed(struct index_table *table, struct index_entry *entry,
-              const struct hash_key *hash_key)
+remove_hashed(struct index_table *table, struct index_entry *entry, const struct hash_key *hash_key)
 {
     struct view key = key_of(entry);
     if (entry->peer_next != NULL) {
@@ -255,8 +254,7 @@ index_table_find(const struct index_table *table, struct view key, const struct 
 }
 
 size_t
-index_table_peers(const struct index_table *table, struct view key,
-                  const struct hash_key *hash_key)
+index_table_peers(const struct index_table *table, struct view key, const struct hash_key *hash_key)
 {
     size_t count = 0;
     const struct index_entry *entry = index_table_find(table, key, hash_key);

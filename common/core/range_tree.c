@@ -280,8 +280,8 @@ range_tree_find(const struct range_tree *tree, uint64_t point,
 }
 
 static void
-each(const struct range_page *page, unsigned height,
-     void (*fn)(void *ctx, struct range_item *item), void *ctx)
+each(const struct range_page *page, unsigned height, void (*fn)(void *ctx, struct range_item *item),
+     void *ctx)
 {
     for (size_t i = 0; i < page->count; i++) {
         if (height == 0) {

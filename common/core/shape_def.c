@@ -6,10 +6,6 @@
 #include "common/core/shape_def_parts.h"
 #include "common/core/where_code.h"
 #include "common/core/where_sql.h"
-#include "common/mem.h"
-
-/* Names, types, a clause of SQL_TEXT_MAX in three forms. */
-#define DEF_ARENA_MAX (64u << 20)
 
 static struct view
 copy_view(struct view view, struct arena *mem)
@@ -19,23 +15,6 @@ copy_view(struct view view, struct arena *mem)
         memcpy(copy, view.bytes, view.size);
     }
     return (struct view){copy, view.size};
-}
-
-struct shape_def *
-shape_def_new(void)
-{
-    struct arena *mem = arena_new(DEF_ARENA_MAX);
-    struct shape_def *def = arena_alloc(mem, 1, sizeof *def);
-    def->mem = mem;
-    return def;
-}
-
-void
-shape_def_free(struct shape_def *def)
-{
-    if (def != NULL) {
-        arena_free(def->mem);
-    }
 }
 
 /* ---- places of columns */
@@ -71,7 +50,7 @@ void
 shape_def_set_key(struct shape_def *def)
 {
     size_t count = def->table.column_count;
-    def->key = arena_alloc(def->mem, count + 1, sizeof *def->key);
+    def->key = arena_alloc(def->frame->mem, count + 1, sizeof *def->key);
     for (uint16_t i = 0; i < count; i++) {
         uint32_t position = def->table.columns[i].key_position;
         if (position > 0 && position <= count) {
@@ -90,8 +69,8 @@ shape_def_set_key(struct shape_def *def)
 void
 shape_def_set_fetched(struct shape_def *def)
 {
-    def->fetched =
-        arena_alloc(def->mem, def->selected_count + def->key_count + 1, sizeof *def->fetched);
+    def->fetched = arena_alloc(def->frame->mem, def->selected_count + def->key_count + 1,
+                               sizeof *def->fetched);
     memcpy(def->fetched, def->selected, def->selected_count * sizeof *def->fetched);
     def->fetched_count = def->selected_count;
     for (size_t i = 0; i < def->key_count; i++) {
@@ -106,7 +85,7 @@ void
 shape_def_set_scope(struct shape_def *def)
 {
     size_t count = def->table.column_count;
-    struct where_column *columns = arena_alloc(def->mem, count + 1, sizeof *columns);
+    struct where_column *columns = arena_alloc(def->frame->mem, count + 1, sizeof *columns);
     for (size_t i = 0; i < count; i++) {
         const struct column *column = &def->table.columns[i];
         columns[i].name = column->name;
@@ -197,8 +176,8 @@ select_columns(struct shape_def *def, const struct shape_wish *wish, const char 
                struct err *err)
 {
     size_t count = def->table.column_count;
-    def->selected = arena_alloc(def->mem, count + 1, sizeof *def->selected);
-    uint16_t *queryable = arena_alloc(def->mem, count + 1, sizeof *queryable);
+    def->selected = arena_alloc(def->frame->mem, count + 1, sizeof *def->selected);
+    uint16_t *queryable = arena_alloc(def->frame->mem, count + 1, sizeof *queryable);
     size_t queryable_count = 0;
     *field = "queryable_columns";
     if (wish->has_queryable &&
@@ -223,25 +202,26 @@ select_columns(struct shape_def *def, const struct shape_wish *wish, const char 
     return !has_generated(def, def->selected, def->selected_count, "columns", true, err);
 }
 
-/* The definition outlives what the client sent: its tree is read back from bytes of its own. */
+/* The definition outlives what the client sent: the tree is read back from bytes of its own. */
 static bool
-keep_where(struct shape_def *def, const struct expr *expr, struct err *err)
+keep_where(struct shape_def **def, const struct expr *expr, struct err *err)
 {
-    struct buf bytes = {0};
+    struct buf sql = {0};
+    struct buf code = {0};
     if (expr->kind == EXPR_CONST && !expr->value.is_null && expr->value.boolean) {
         return true; /* WHERE true is no WHERE */
     }
-    where_sql(expr, &def->scope, &bytes);
-    if (bytes.size > WHERE_SQL_MAX) {
-        buf_free(&bytes);
-        return err_set(err, ERR_INVALID, "the clause has more than %u bytes", WHERE_SQL_MAX);
+    where_sql(expr, &(*def)->scope, &sql);
+    where_encode(expr, &code);
+    bool fits = sql.size <= WHERE_SQL_MAX;
+    if (fits) {
+        shape_def_set_where(def, buf_view(&sql), buf_view(&code));
+    } else {
+        err_set(err, ERR_INVALID, "the clause has more than %u bytes", WHERE_SQL_MAX);
     }
-    def->where_sql = copy_view(buf_view(&bytes), def->mem);
-    buf_clear(&bytes);
-    where_encode(expr, &bytes);
-    def->where_code = copy_view(buf_view(&bytes), def->mem);
-    buf_free(&bytes);
-    return where_decode(def->where_code, &def->scope, def->mem, &def->where, err);
+    buf_free(&sql);
+    buf_free(&code);
+    return fits && shape_def_check_code(*def, err);
 }
 
 /* A generated column is not in the stream: what depends on it cannot be evaluated there. */
@@ -271,16 +251,15 @@ check_generated(const struct shape_def *def, const struct expr *expr, struct err
 }
 
 static bool
-check_where(struct shape_def *def, const struct shape_wish *wish, struct err *err)
+check_where(struct shape_def **def, const struct shape_wish *wish, struct err *err)
 {
     struct expr *expr;
-    struct arena *tmp = arena_new(DEF_ARENA_MAX);
-    def->scope.params = wish->params;
-    def->scope.param_count = wish->param_count;
-    bool ok = where_check_tree(wish->where, &def->scope, tmp, &expr, err);
-    def->scope.params = NULL;
-    def->scope.param_count = 0;
-    ok = ok && check_generated(def, expr, err) && keep_where(def, expr, err);
+    struct arena *tmp = arena_new(SHAPE_DEF_ARENA_MAX);
+    struct where_scope scope = (*def)->scope;
+    scope.params = wish->params;
+    scope.param_count = wish->param_count;
+    bool ok = where_check_tree(wish->where, &scope, tmp, &expr, err);
+    ok = ok && check_generated(*def, expr, err) && keep_where(def, expr, err);
     arena_free(tmp);
     return ok;
 }
@@ -305,7 +284,7 @@ shape_def_build(const struct relation *table, const struct shape_wish *wish,
                 struct shape_def **def_out, const char **field_out, struct err *err)
 {
     struct shape_def *def = shape_def_new();
-    def->table = copy_relation(table, def->mem);
+    def->table = copy_relation(table, def->frame->mem);
     def->is_replica_full = wish->is_replica_full;
     def->is_changes_only = wish->is_changes_only;
     shape_def_set_key(def);
@@ -314,13 +293,14 @@ shape_def_build(const struct relation *table, const struct shape_wish *wish,
         shape_def_free(def);
         return false;
     }
+    sort_by_name(&def->table, def->selected, def->selected_count);
+    shape_def_set_fetched(def);
+    shape_def_complete(def);
     *field_out = "where";
-    if (wish->where != NULL && !check_where(def, wish, err)) {
+    if (wish->where != NULL && !check_where(&def, wish, err)) {
         shape_def_free(def);
         return false;
     }
-    sort_by_name(&def->table, def->selected, def->selected_count);
-    shape_def_set_fetched(def);
     *def_out = def;
     return true;
 }

@@ -5,7 +5,7 @@
  * identity (http-api [9]) is table, where, columns, replica and log mode; the table's other
  * columns are kept to see later whether the table is still the one it was made for.
  *
- * Threading: no state, any thread may read.
+ * Threading: any thread may read a definition; see shape_frames_new() for those that share.
  */
 #ifndef CORE_SHAPE_DEF_H
 #define CORE_SHAPE_DEF_H
@@ -14,8 +14,12 @@
 #include "common/core/relation.h"
 #include "common/core/where_expr.h"
 
+struct item_plan;
+struct shape_frame;
+
+/* Definitions that differ in their where clause alone share the rest: see shape_def_share(). */
 struct shape_def {
-    struct arena *mem; /* owns all below and the def itself */
+    struct shape_frame *frame; /* owns what the fields up to `scope` point at */
     struct relation table;
     size_t key_count; /* of the primary key; without one, all columns that are not generated */
     uint16_t *key;    /* places in table.columns, in key order */
@@ -27,10 +31,9 @@ struct shape_def {
     uint16_t *fetched; /* selected and key columns, sorted by name: what a snapshot asks for */
     bool is_replica_full;
     bool is_changes_only;
-    struct view where_sql; /* our deparse; empty: all rows */
-    struct view where_code;
-    struct expr *where;       /* NULL: all rows */
-    struct where_scope scope; /* the table's columns for it */
+    struct where_scope scope; /* the table's columns for where clauses */
+    struct view where_sql;    /* our deparse; empty: all rows */
+    struct view where_code;   /* the same, checked: shape_def_where() reads it */
 };
 
 /* What a client asked for. */
@@ -60,14 +63,33 @@ NODISCARD bool shape_def_build(const struct relation *table, const struct shape_
 /* Canonical bytes; the same definition always gives the same. */
 void shape_def_encode(const struct shape_def *def, struct buf *out);
 
-/* Errors: ERR_CORRUPT. */
-NODISCARD bool shape_def_decode(struct view bytes, struct shape_def **def_out, struct err *err);
+/* `frames` as in shape_def_share(), or NULL. Errors: ERR_CORRUPT. */
+struct shape_frames;
+NODISCARD bool shape_def_decode(struct view bytes, struct shape_frames *frames,
+                                struct shape_def **def_out, struct err *err);
+
+/* The clause as a tree in `mem`, which borrows from the definition; NULL: all rows. */
+const struct expr *shape_def_where(const struct shape_def *def, struct arena *mem);
 
 /* The bytes that two definitions of one shape share. */
 void shape_def_identity(const struct shape_def *def, struct buf *out);
 
 /* NULL is accepted. */
 void shape_def_free(struct shape_def *def);
+
+/*
+ * Frames by their content. A hundred thousand shapes of one table have one frame, and an item plan
+ * with it; it goes with the last of them. One thread owns a set and frees its definitions.
+ */
+struct shape_frames *shape_frames_new(void);
+void shape_frames_free(struct shape_frames *frames); /* all definitions were freed before */
+size_t shape_frames_count(const struct shape_frames *frames);
+
+/* The definition gives up its own frame for an equal one of the set, or adds it to the set. */
+void shape_def_share(struct shape_def *def, struct shape_frames *frames);
+
+/* How rows become items; made when it is first asked for, the frame's. Not from two threads. */
+const struct item_plan *shape_def_plan(struct shape_def *def);
 
 /* The value of electric-schema: JSON of the selected columns. */
 void shape_def_schema(const struct shape_def *def, struct buf *out);

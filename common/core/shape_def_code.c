@@ -68,7 +68,7 @@ flags_of(const struct shape_def *def)
 }
 
 void
-shape_def_encode(const struct shape_def *def, struct buf *out)
+shape_def_encode_frame(const struct shape_def *def, struct buf *out)
 {
     buf_append_byte(out, FORMAT);
     buf_append_byte(out, flags_of(def));
@@ -83,6 +83,12 @@ shape_def_encode(const struct shape_def *def, struct buf *out)
     for (size_t i = 0; i < def->selected_count; i++) {
         put_u16(out, def->selected[i]);
     }
+}
+
+void
+shape_def_encode(const struct shape_def *def, struct buf *out)
+{
+    shape_def_encode_frame(def, out);
     put_text(out, def->where_sql);
     put_text(out, def->where_code);
 }
@@ -150,7 +156,7 @@ take_selected(struct wire_reader *r, struct shape_def *def)
     if (def->selected_count > def->table.column_count) {
         return false;
     }
-    def->selected = arena_alloc(def->mem, def->selected_count + 1, sizeof *def->selected);
+    def->selected = arena_alloc(def->frame->mem, def->selected_count + 1, sizeof *def->selected);
     for (size_t i = 0; i < def->selected_count; i++) {
         def->selected[i] = (uint16_t)take_le(r, 2);
         if (def->selected[i] >= def->table.column_count) {
@@ -183,7 +189,7 @@ has_sound_key(const struct shape_def *def)
 }
 
 static bool
-take_def(struct wire_reader *r, struct shape_def *def, struct err *err)
+take_frame(struct wire_reader *r, struct shape_def *def, struct err *err)
 {
     uint8_t format = wire_read_u8(r);
     uint8_t flags = wire_read_u8(r);
@@ -191,40 +197,64 @@ take_def(struct wire_reader *r, struct shape_def *def, struct err *err)
     def->is_replica_full = (flags & FLAG_REPLICA_FULL) != 0;
     def->is_changes_only = (flags & FLAG_CHANGES_ONLY) != 0;
     def->table.oid = take_le(r, 4);
-    def->table.schema = take_text(r, def->mem);
-    def->table.name = take_text(r, def->mem);
+    def->table.schema = take_text(r, def->frame->mem);
+    def->table.name = take_text(r, def->frame->mem);
     def->table.column_count = take_le(r, 2);
     if (format != FORMAT || def->table.column_count > LIMIT_COLUMNS) {
         return err_set(err, ERR_CORRUPT, "definition of format %u", format);
     }
     def->table.columns =
-        arena_alloc(def->mem, def->table.column_count + 1, sizeof *def->table.columns);
+        arena_alloc(def->frame->mem, def->table.column_count + 1, sizeof *def->table.columns);
     for (size_t i = 0; i < def->table.column_count; i++) {
-        take_column(r, def->mem, &def->table.columns[i]);
+        take_column(r, def->frame->mem, &def->table.columns[i]);
     }
     if (r->overrun || !take_selected(r, def) || !has_sound_key(def)) {
         return err_set(err, ERR_CORRUPT, "definition with columns that are none");
     }
-    def->where_sql = take_text(r, def->mem);
-    def->where_code = take_text(r, def->mem);
-    if (r->overrun || r->next != r->end) {
+    if (r->overrun) {
         return err_set(err, ERR_CORRUPT, "definition of the wrong length");
     }
     shape_def_set_key(def);
     shape_def_set_scope(def);
     shape_def_set_fetched(def);
-    return def->where_code.size == 0 ||
-           where_decode(def->where_code, &def->scope, def->mem, &def->where, err);
+    shape_def_complete(def);
+    return true;
+}
+
+static bool
+take_where(struct wire_reader *r, struct shape_def **def, struct err *err)
+{
+    struct view sql = wire_read_bytes(r, take_le(r, 4));
+    struct view code = wire_read_bytes(r, take_le(r, 4));
+    if (r->overrun || r->next != r->end) {
+        return err_set(err, ERR_CORRUPT, "definition of the wrong length");
+    }
+    shape_def_set_where(def, sql, code);
+    return shape_def_check_code(*def, err);
 }
 
 bool
-shape_def_decode(struct view bytes, struct shape_def **def_out, struct err *err)
+shape_def_decode(struct view bytes, struct shape_frames *frames, struct shape_def **def_out,
+                 struct err *err)
 {
     struct wire_reader r = wire_reader(bytes);
-    struct shape_def *def = shape_def_new();
-    if (!take_def(&r, def, err)) {
+    size_t taken = 0;
+    struct shape_def *def = frames == NULL ? NULL : shape_frames_find(frames, bytes, &taken);
+    if (def != NULL) {
+        (void)wire_read_bytes(&r, taken);
+    } else {
+        def = shape_def_new();
+        if (!take_frame(&r, def, err)) {
+            shape_def_free(def);
+            return false;
+        }
+    }
+    if (!take_where(&r, &def, err)) {
         shape_def_free(def);
         return false;
+    }
+    if (frames != NULL) {
+        shape_def_share(def, frames);
     }
     *def_out = def;
     return true;
@@ -369,6 +399,17 @@ match_where_column(void *ctx, uint32_t place)
         columns->matches && column_matches(&columns->def->table.columns[place], columns->relation);
 }
 
+static void
+match_where(struct where_columns *columns)
+{
+    struct arena *mem = arena_new(SHAPE_DEF_ARENA_MAX);
+    const struct expr *where = shape_def_where(columns->def, mem);
+    if (where != NULL) {
+        expr_each_column(where, match_where_column, columns);
+    }
+    arena_free(mem);
+}
+
 static size_t
 streamed_columns(const struct shape_def *def)
 {
@@ -396,9 +437,7 @@ shape_def_is_outdated(const struct shape_def *def, const struct pgoutput_relatio
             *reason_out = "a column was dropped, renamed or has another type";
         }
     }
-    if (def->where != NULL) {
-        expr_each_column(def->where, match_where_column, &where);
-    }
+    match_where(&where);
     if (*reason_out == NULL && !where.matches) {
         *reason_out = "a column of the where clause was dropped, renamed or has another type";
     }

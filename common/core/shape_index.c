@@ -262,7 +262,7 @@ struct search {
 static void
 tell(const struct search *search, struct index_member *member, const struct expr *expr)
 {
-    struct err err = {0};
+    struct err err; /* filled in by an error alone */
     enum where_truth truth = WHERE_TRUE;
     if (expr != NULL) {
         truth = where_eval_truth(expr, search->row, &err);

@@ -62,7 +62,7 @@ struct shape_index_options {
      * The member's clause, in `mem` or longer-lived; NULL: every row. It is asked for when a member
      * is added, and again for the rare row that has a value which cannot be read.
      */
-    const struct expr *(*clause)(void *ctx, const struct index_member *member, struct arena *mem);
+    const struct expr *(*clause)(void *ctx, struct index_member *member, struct arena *mem);
 };
 
 struct shape_index *shape_index_new(const struct shape_index_options *options);

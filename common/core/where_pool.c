@@ -3,12 +3,13 @@
 #include <string.h>
 
 #include "common/core/where_code.h"
+#include "common/core/where_fn.h"
 #include "common/core/where_memo.h"
 #include "common/map.h"
 #include "common/mem.h"
 
-/* One constant, with its array or document. */
-#define CONST_ARENA_MAX (64u << 20)
+/* One constant, with its array or document, or one regular expression. */
+#define NODE_ARENA_MAX (64u << 20)
 
 struct where_pool {
     struct map *nodes; /* what a node says of itself and its args' addresses -> struct node */
@@ -76,11 +77,20 @@ own_constant(struct node *node, const struct expr *from)
     }
     where_value_print(from->type, &from->value, &text);
     node->text = mem_dup_bytes(buf_str(&text), text.size);
-    node->mem = arena_new(CONST_ARENA_MAX);
+    node->mem = arena_new(NODE_ARENA_MAX);
     bool ok = where_value_parse(expr->type, view_of(node->text, text.size), node->mem, &expr->value,
                                 &err);
     ASSERT(ok); /* it came from such a text */
     buf_free(&text);
+}
+
+static void
+own_regex(struct node *node)
+{
+    struct err err;
+    node->mem = arena_new(NODE_ARENA_MAX);
+    bool ok = where_fn_compile(&node->expr, node->mem, &err);
+    ASSERT(ok); /* it was compiled before */
 }
 
 static struct node *
@@ -92,6 +102,9 @@ new_node(const struct expr *expr, struct expr **args)
     node->expr.memo = NULL;
     if (expr->kind == EXPR_CONST) {
         own_constant(node, expr);
+    }
+    if (expr->regex != NULL) {
+        own_regex(node);
     }
     return node;
 }

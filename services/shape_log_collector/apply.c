@@ -257,25 +257,6 @@ struct change {
     uint64_t op;
 };
 
-/* True, false, or an error: then the shape ends, since nobody knows whether the row belongs to it.
- */
-static bool
-is_inside(struct apply *apply, struct shape_feed *feed, struct where_field *fields, bool *failed)
-{
-    struct err err;
-    struct where_row row = {fields, feed->layout->columns->column_count, apply->mem};
-    if (feed->def->where == NULL) {
-        return true;
-    }
-    enum where_truth truth = where_eval_truth(feed->def->where, &row, &err);
-    if (truth == WHERE_ERROR && !*failed) {
-        *failed = true;
-        log_warn("event=where_failed table=\"%.*s\" error=\"%s\"", (int)feed->def->table.name.size,
-                 (const char *)feed->def->table.name.bytes, err.msg);
-    }
-    return truth == WHERE_TRUE;
-}
-
 static void
 append_change(struct apply *apply, struct shape_feed *feed, enum gate_decision decision,
               const struct where_field *old_row, const struct where_field *new_row, uint64_t op)
@@ -322,33 +303,61 @@ static void
 apply_to_feed(struct apply *apply, struct shape_feed *feed, const struct change *change)
 {
     struct routed_layout *layout = feed->layout;
-    bool failed = false;
     enum gate_decision decision = decide(apply, feed);
     if (decision == GATE_SKIP || !fits_relation(apply, feed, change)) {
         return;
     }
-    bool was_in = change->has_old && is_inside(apply, feed, layout->old_row, &failed);
-    bool is_in = change->has_new && is_inside(apply, feed, layout->new_row, &failed);
-    if (failed) {
+    if (feed->is_unclear) {
         end_by_change(apply, feed, "its where clause cannot be evaluated for a row");
         return;
     }
-    append_change(apply, feed, decision, was_in ? layout->old_row : NULL,
-                  is_in ? layout->new_row : NULL, change->op);
+    append_change(apply, feed, decision, feed->was_in ? layout->old_row : NULL,
+                  feed->is_in ? layout->new_row : NULL, change->op);
     if (decision == GATE_HOLD && held_size(&feed->held) > HELD_BYTES_MAX) {
         buf_append(&apply->overflowing, &feed, sizeof feed);
     }
 }
 
+/* What the index finds for one of the two rows. */
+struct finding {
+    struct apply *apply;
+    bool is_old;
+    bool has_failed; /* said once a row: it may be a hundred thousand shapes */
+};
+
 static void
-collect_candidate(void *ctx, struct index_member *member)
+on_found(void *ctx, struct index_member *member, enum where_truth truth, const struct err *err)
 {
-    struct apply *apply = ctx;
+    struct finding *finding = ctx;
+    struct apply *apply = finding->apply;
     struct shape_feed *feed = LIST_ITEM(member, struct shape_feed, member);
     if (feed->change_number != apply->change_number) {
         feed->change_number = apply->change_number;
+        feed->was_in = feed->is_in = feed->is_unclear = false;
         buf_append(&apply->candidates, &feed, sizeof feed);
     }
+    if (truth == WHERE_ERROR) {
+        feed->is_unclear = true;
+        if (!finding->has_failed) {
+            finding->has_failed = true;
+            log_warn("event=where_failed table=\"%.*s\" error=\"%s\"",
+                     (int)feed->def->table.name.size, (const char *)feed->def->table.name.bytes,
+                     err->msg);
+        }
+    } else if (finding->is_old) {
+        feed->was_in = true;
+    } else {
+        feed->is_in = true;
+    }
+}
+
+static void
+find_feeds(struct apply *apply, struct routed_layout *layout, bool is_old)
+{
+    struct finding finding = {.apply = apply, .is_old = is_old};
+    struct where_row row = {is_old ? layout->old_row : layout->new_row,
+                            layout->columns->column_count, apply->mem};
+    shape_index_match(layout->index, &row, on_found, &finding);
 }
 
 struct fitting {
@@ -382,21 +391,18 @@ static void
 apply_to_layout(struct apply *apply, struct routed_layout *layout,
                 const struct pgoutput_change *rows, const struct change *change)
 {
-    size_t count = layout->columns->column_count;
     buf_clear(&apply->candidates);
     apply->change_number++;
     routed_layout_map(layout, &change->relation->relation, change->relation->version);
     check_layout(apply, layout, change);
     if (change->has_old) {
-        struct where_row row = {layout->old_row, count, apply->mem};
         routed_layout_fill(layout, &rows->old_row, NULL, layout->old_row);
-        shape_index_find(layout->index, &row, collect_candidate, apply);
+        find_feeds(apply, layout, true);
     }
     if (change->has_new) {
-        struct where_row row = {layout->new_row, count, apply->mem};
         routed_layout_fill(layout, &rows->new_row, change->has_old ? layout->old_row : NULL,
                            layout->new_row);
-        shape_index_find(layout->index, &row, collect_candidate, apply);
+        find_feeds(apply, layout, false);
     }
     for (size_t i = 0; i < apply->candidates.size; i += sizeof(struct shape_feed *)) {
         struct shape_feed *feed;

@@ -6,7 +6,7 @@ void
 convert_init(struct convert *convert, struct shape *shape, void (*done)(void *ctx), void *ctx)
 {
     *convert = (struct convert){.shape = shape, .done = done, .ctx = ctx};
-    rows_init(&convert->room, shape->def, shape->plan);
+    rows_init(&convert->room, shape->def, shape->feed.plan);
 }
 
 void

@@ -20,6 +20,7 @@ struct registry {
     struct collector *collector;
     struct map *by_handle;
     struct map *by_identity;
+    struct shape_frames *frames;
     unsigned load_number;
     struct list ended; /* left to be taken apart at the end of the turn */
 };
@@ -33,6 +34,7 @@ registry_new(struct collector *collector)
     registry->collector = collector;
     registry->by_handle = map_new();
     registry->by_identity = map_new();
+    registry->frames = shape_frames_new();
     list_init(&registry->ended);
     loop_on_turn_end(collector->loop, take_ended_apart, registry);
     return registry;
@@ -90,7 +92,6 @@ new_shape(struct registry *registry, struct shape_def *def)
     struct shape *shape = mem_alloc_zero(sizeof *shape);
     shape->collector = registry->collector;
     shape->def = def;
-    shape->plan = item_plan_new(def);
     shape->refs = 1;
     shape->last_read_ms = loop_now_ms(registry->collector->loop);
     list_init(&shape->parked);
@@ -104,7 +105,7 @@ give_log(struct shape *shape, bool is_new)
 {
     shape->log = shape_log_new(shape->collector->logs, shape->handle, shape, is_new);
     shape->feed.def = shape->def;
-    shape->feed.plan = shape->plan;
+    shape->feed.plan = shape_def_plan(shape->def);
     shape->feed.log = shape->log;
     shape->feed.owner = shape;
 }
@@ -131,6 +132,7 @@ struct shape *
 registry_add(struct registry *registry, struct shape_def *def)
 {
     struct collector *collector = registry->collector;
+    shape_def_share(def, registry->frames);
     struct shape *shape = new_shape(registry, def);
     struct buf identity = {0};
     shape_def_identity(def, &identity);
@@ -171,7 +173,7 @@ load_shape(void *ctx, const struct catalogue_shape *record)
         return;
     }
     if (record->handle.size > STORAGE_HANDLE_MAX || record->chunk_count == 0 ||
-        !shape_def_decode(record->definition, &def, &err)) {
+        !shape_def_decode(record->definition, registry->frames, &def, &err)) {
         drop_record(collector, record->handle, "its definition is damaged");
         return;
     }
@@ -298,7 +300,6 @@ shape_unref(struct shape *shape)
     }
     shape_feed_fini(&shape->feed);
     snapshot_fini(&shape->snapshot);
-    item_plan_free(shape->plan);
     shape_def_free(shape->def);
     mem_free(shape);
 }
@@ -380,5 +381,6 @@ registry_free(struct registry *registry)
     registry_each(registry, free_one, registry);
     map_free(registry->by_handle);
     map_free(registry->by_identity);
+    shape_frames_free(registry->frames);
     mem_free(registry);
 }

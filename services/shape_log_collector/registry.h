@@ -30,7 +30,6 @@ struct shape {
     char handle[STORAGE_HANDLE_MAX + 1];
     enum shape_state state;
     struct shape_def *def;
-    struct item_plan *plan;
     struct shape_feed feed;
     struct shape_log *log;
     struct snapshot snapshot;

@@ -69,6 +69,13 @@ copy_view(struct view view, struct arena *mem)
     return (struct view){copy, view.size};
 }
 
+static const struct expr *
+clause_of(void *ctx, struct index_member *member, struct arena *mem)
+{
+    (void)ctx;
+    return shape_def_where(LIST_ITEM(member, struct shape_feed, member)->def, mem);
+}
+
 static struct routed_layout *
 new_layout(struct routed_table *table, const struct relation *from)
 {
@@ -87,7 +94,7 @@ new_layout(struct routed_table *table, const struct relation *from)
     layout->old_row = arena_alloc(layout->mem, count + 1, sizeof *layout->old_row);
     layout->new_row = arena_alloc(layout->mem, count + 1, sizeof *layout->new_row);
     layout->map = arena_alloc(layout->mem, count + 1, sizeof *layout->map);
-    layout->index = shape_index_new();
+    layout->index = shape_index_new(&(struct shape_index_options){.clause = clause_of});
     list_push_back(&table->layouts, &layout->node);
     return layout;
 }
@@ -111,7 +118,6 @@ routing_add(struct routing *routing, struct shape_feed *feed)
     struct routed_table *table = get_table(routing, feed->def->table.oid);
     feed->layout = get_layout(table, &feed->def->table);
     feed->layout->feed_count++;
-    feed->member.expr = feed->def->where;
     list_init(&feed->txn_node);
     shape_index_add(feed->layout->index, &feed->member);
     routing->count++;

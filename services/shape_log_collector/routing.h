@@ -35,7 +35,10 @@ struct shape_feed {
     struct index_member member;
     struct routed_layout *layout;
     struct list txn_node;      /* in the open transaction's list while it has something of it */
-    uint64_t change_number;    /* the last change it was looked at for */
+    uint64_t change_number;    /* the last change that it was found for, and what was found: */
+    bool was_in;               /* the old row is in the shape */
+    bool is_in;                /* the new row is */
+    bool is_unclear;           /* one of them cannot be told */
     uint64_t relation_version; /* of the stream, that it was compared with and fits */
     bool has_ended;            /* end_shape() was called; the owner frees it later */
 };

@@ -497,7 +497,7 @@ new_subset(struct subsets *subsets, struct shape *shape, const struct shape_subs
     subset->begun_ms = loop_now_ms(collector->loop);
     subset->mark = 1 + (uint32_t)(clock_random_u64() % 0x7fffffff);
     subset->lane = worker_lane_new(collector->pool);
-    rows_init(&subset->rows, shape->def, shape->plan);
+    rows_init(&subset->rows, shape->def, shape->feed.plan);
     unseen_of_table(ingest_unseen(collector->ingest), shape->def->table.oid, &subset->before);
     loop_timer_init(&subset->deadline, collector->loop, on_deadline, subset);
     loop_timer_init(&subset->retry, collector->loop, on_retry, subset);

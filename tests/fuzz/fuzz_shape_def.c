@@ -120,14 +120,14 @@ check_bytes(struct view bytes, struct fuzz_input *in)
 {
     struct err err;
     struct shape_def *def;
-    if (!shape_def_decode(bytes, &def, &err)) {
+    if (!shape_def_decode(bytes, NULL, &def, &err)) {
         return;
     }
     struct buf first = {0};
     struct buf again = {0};
     struct shape_def *back;
     shape_def_encode(def, &first);
-    ASSERT(shape_def_decode(buf_view(&first), &back, &err));
+    ASSERT(shape_def_decode(buf_view(&first), NULL, &back, &err));
     shape_def_encode(back, &again);
     ASSERT(view_equal(buf_view(&first), buf_view(&again)));
     buf_clear(&again);

@@ -160,7 +160,6 @@ fixture_shape_init(struct fixture_shape *shape, const struct script_table *table
     *shape = (struct fixture_shape){0};
     snprintf(shape->handle, sizeof shape->handle, "%s", handle);
     ASSERT(shape_def_build(&relation, &wish, &shape->def, &field, &err));
-    shape->plan = item_plan_new(shape->def);
     arena_free(mem);
     mem_free(all);
     mem_free(names);
@@ -173,7 +172,7 @@ fixture_shape_open(struct ingest_fixture *f, struct fixture_shape *shape, bool i
     shape->end_reason = NULL;
     shape->feed = (struct shape_feed){
         .def = shape->def,
-        .plan = shape->plan,
+        .plan = shape_def_plan(shape->def),
         .log = shape_log_new(f->storage.store, shape->handle, shape, is_new),
     };
 }
@@ -201,7 +200,6 @@ fixture_shape_close(struct ingest_fixture *f, struct fixture_shape *shape)
 void
 fixture_shape_fini(struct fixture_shape *shape)
 {
-    item_plan_free(shape->plan);
     shape_def_free(shape->def);
 }
 

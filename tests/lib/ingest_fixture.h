@@ -33,7 +33,6 @@ struct ingest_fixture {
 struct fixture_shape {
     struct shape_feed feed;
     struct shape_def *def;
-    struct item_plan *plan;
     char handle[32];
     const char *end_reason; /* NULL: it lives */
 };

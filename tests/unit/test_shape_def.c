@@ -225,16 +225,16 @@ test_bytes_bring_the_same_definition_back(void **state)
         struct shape_def *back;
         struct shape_def *def = build(&items, i == 0 ? NULL : "id,v", NULL, wheres[i]);
         struct buf bytes = bytes_of(def, shape_def_encode);
-        assert_true(shape_def_decode(buf_view(&bytes), &back, &err));
+        assert_true(shape_def_decode(buf_view(&bytes), NULL, &back, &err));
         struct buf again = bytes_of(back, shape_def_encode);
         assert_true(view_equal(buf_view(&bytes), buf_view(&again)));
         struct buf identity = bytes_of(def, shape_def_identity);
         struct buf identity_back = bytes_of(back, shape_def_identity);
         assert_true(view_equal(buf_view(&identity), buf_view(&identity_back)));
-        assert_true((back->where == NULL) == (wheres[i] == NULL));
+        assert_true((shape_def_where(back, mem) == NULL) == (wheres[i] == NULL));
         for (size_t size = 0; size < bytes.size; size++) {
             struct shape_def *cut;
-            assert_false(shape_def_decode(view_of(bytes.bytes, size), &cut, &err));
+            assert_false(shape_def_decode(view_of(bytes.bytes, size), NULL, &cut, &err));
             assert_int_equal(err.kind, ERR_CORRUPT);
         }
         buf_free(&bytes);
@@ -244,6 +244,47 @@ test_bytes_bring_the_same_definition_back(void **state)
         shape_def_free(back);
         shape_def_free(def);
     }
+}
+
+/* Whether it was built or read, a definition comes to the frame of the others like it. */
+static void
+test_definitions_that_differ_in_where_share_a_frame(void **state)
+{
+    (void)state;
+    struct shape_frames *frames = shape_frames_new();
+    struct shape_def *defs[4] = {
+        build(&items, "id,v", NULL, "n = 1"),
+        build(&items, "id,v", NULL, "n = 2"),
+        build(&items, "id", NULL, "n = 1"),
+    };
+    struct buf bytes = bytes_of(defs[1], shape_def_encode);
+    for (size_t i = 0; i < 3; i++) {
+        shape_def_share(defs[i], frames);
+    }
+    assert_true(shape_def_decode(buf_view(&bytes), frames, &defs[3], &err));
+    assert_int_equal(shape_frames_count(frames), 2);
+    assert_ptr_equal(defs[0]->table.columns, defs[1]->table.columns);
+    assert_ptr_equal(defs[0]->table.columns, defs[3]->table.columns);
+    assert_ptr_equal(shape_def_plan(defs[0]), shape_def_plan(defs[3]));
+    assert_ptr_not_equal(defs[0]->selected, defs[2]->selected);
+    struct buf again = bytes_of(defs[3], shape_def_encode);
+    assert_true(view_equal(buf_view(&bytes), buf_view(&again)));
+    shape_def_free(defs[0]);
+    shape_def_free(defs[3]);
+    assert_int_equal(shape_frames_count(frames), 2);
+    struct shape_def *next; /* the frame asked for last may be gone, or another one */
+    shape_def_free(defs[1]);
+    assert_int_equal(shape_frames_count(frames), 1);
+    assert_true(shape_def_decode(buf_view(&bytes), frames, &next, &err));
+    assert_true(shape_def_decode(buf_view(&bytes), frames, &defs[0], &err));
+    assert_ptr_equal(next->key, defs[0]->key);
+    shape_def_free(next);
+    shape_def_free(defs[0]);
+    shape_def_free(defs[2]);
+    assert_int_equal(shape_frames_count(frames), 0);
+    shape_frames_free(frames);
+    buf_free(&bytes);
+    buf_free(&again);
 }
 
 static bool
@@ -339,6 +380,7 @@ main(void)
         TEST(test_schema_of_the_golden_tables),
         TEST(test_without_a_key_all_columns_are_fetched),
         TEST(test_bytes_bring_the_same_definition_back),
+        TEST(test_definitions_that_differ_in_where_share_a_frame),
         TEST(test_identity_is_what_clients_see),
         TEST(test_what_a_relation_message_ends),
     };
