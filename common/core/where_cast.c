@@ -15,20 +15,53 @@ struct cast_row {
 };
 
 static const struct cast_row casts[] = {
-    {WT_INT2, WT_INT4, true},      {WT_INT2, WT_INT8, true},      {WT_INT2, WT_FLOAT4, true},
-    {WT_INT2, WT_FLOAT8, true},    {WT_INT2, WT_NUMERIC, true},   {WT_INT4, WT_INT8, true},
-    {WT_INT4, WT_FLOAT4, true},    {WT_INT4, WT_FLOAT8, true},    {WT_INT4, WT_NUMERIC, true},
-    {WT_INT8, WT_FLOAT4, true},    {WT_INT8, WT_FLOAT8, true},    {WT_INT8, WT_NUMERIC, true},
-    {WT_NUMERIC, WT_FLOAT4, true}, {WT_NUMERIC, WT_FLOAT8, true}, {WT_FLOAT4, WT_FLOAT8, true},
-    {WT_TEXT, WT_VARCHAR, true},   {WT_TEXT, WT_BPCHAR, true},    {WT_VARCHAR, WT_TEXT, true},
-    {WT_VARCHAR, WT_BPCHAR, true}, {WT_BPCHAR, WT_TEXT, true},    {WT_BPCHAR, WT_VARCHAR, true},
-    {WT_NAME, WT_TEXT, true},      {WT_DATE, WT_TIMESTAMP, true}, {WT_TIME, WT_INTERVAL, true},
-    {WT_BOOL, WT_INT4, false},     {WT_INT4, WT_BOOL, false},     {WT_INT4, WT_INT2, false},
-    {WT_INT8, WT_INT4, false},     {WT_INT8, WT_INT2, false},     {WT_TIMESTAMP, WT_DATE, false},
-    {WT_NUMERIC, WT_INT2, false},  {WT_NUMERIC, WT_INT4, false},  {WT_NUMERIC, WT_INT8, false},
-    {WT_FLOAT4, WT_INT2, false},   {WT_FLOAT4, WT_INT4, false},   {WT_FLOAT4, WT_INT8, false},
-    {WT_FLOAT8, WT_INT2, false},   {WT_FLOAT8, WT_INT4, false},   {WT_FLOAT8, WT_INT8, false},
+    {WT_INT2, WT_INT4, true},
+    {WT_INT2, WT_INT8, true},
+    {WT_INT2, WT_FLOAT4, true},
+    {WT_INT2, WT_FLOAT8, true},
+    {WT_INT2, WT_NUMERIC, true},
+    {WT_INT4, WT_INT8, true},
+    {WT_INT4, WT_FLOAT4, true},
+    {WT_INT4, WT_FLOAT8, true},
+    {WT_INT4, WT_NUMERIC, true},
+    {WT_INT8, WT_FLOAT4, true},
+    {WT_INT8, WT_FLOAT8, true},
+    {WT_INT8, WT_NUMERIC, true},
+    {WT_NUMERIC, WT_FLOAT4, true},
+    {WT_NUMERIC, WT_FLOAT8, true},
+    {WT_FLOAT4, WT_FLOAT8, true},
+    {WT_TEXT, WT_VARCHAR, true},
+    {WT_TEXT, WT_BPCHAR, true},
+    {WT_VARCHAR, WT_TEXT, true},
+    {WT_VARCHAR, WT_BPCHAR, true},
+    {WT_BPCHAR, WT_TEXT, true},
+    {WT_BPCHAR, WT_VARCHAR, true},
+    {WT_NAME, WT_TEXT, true},
+    {WT_DATE, WT_TIMESTAMP, true},
+    {WT_TIME, WT_INTERVAL, true},
+    {WT_BOOL, WT_INT4, false},
+    {WT_INT4, WT_BOOL, false},
+    {WT_INT4, WT_INT2, false},
+    {WT_INT8, WT_INT4, false},
+    {WT_INT8, WT_INT2, false},
+    {WT_TIMESTAMP, WT_DATE, false},
+    {WT_NUMERIC, WT_INT2, false},
+    {WT_NUMERIC, WT_INT4, false},
+    {WT_NUMERIC, WT_INT8, false},
+    {WT_FLOAT4, WT_INT2, false},
+    {WT_FLOAT4, WT_INT4, false},
+    {WT_FLOAT4, WT_INT8, false},
+    {WT_FLOAT8, WT_INT2, false},
+    {WT_FLOAT8, WT_INT4, false},
+    {WT_FLOAT8, WT_INT8, false},
     {WT_FLOAT8, WT_FLOAT4, false},
+    {WT_DATE, WT_TIMESTAMPTZ, true},
+    {WT_TIMESTAMP, WT_TIMESTAMPTZ, true},
+    {WT_TIMESTAMPTZ, WT_TIMESTAMP, false},
+    {WT_TIMESTAMPTZ, WT_DATE, false},
+    {WT_TIMESTAMP, WT_TIME, false},
+    {WT_TIMESTAMPTZ, WT_TIME, false},
+    {WT_INTERVAL, WT_TIME, false},
 };
 
 static const struct cast_row *
@@ -156,30 +189,48 @@ convert_decimal(struct where_scratch *scratch, struct where_type to,
     return ok || where_raise(scratch, "value out of range: overflow");
 }
 
+/* ---- dates and times: sessions are at UTC, so a timestamp and a timestamptz are one number */
+
 static bool
-convert_date(struct where_scratch *scratch, int64_t days, struct where_value *result)
+is_stamp(enum where_base base)
 {
-    if (days == INT32_MAX || days == INT32_MIN) {
-        result->integer = days > 0 ? DATETIME_INFINITY : DATETIME_MINUS_INFINITY;
-        return true;
-    }
-    int64_t us;
-    if (__builtin_mul_overflow(days, DATETIME_US_PER_DAY, &us) ||
-        !datetime_add_interval(us, (struct where_interval){0}, &result->integer)) {
-        return where_raise(scratch, "date out of range for timestamp");
-    }
-    return true;
+    return base == WT_TIMESTAMP || base == WT_TIMESTAMPTZ;
 }
 
 static void
-convert_timestamp(int64_t us, struct where_value *result)
+convert_stamp(int64_t us, enum where_base to, struct where_value *result)
 {
-    if (us == DATETIME_INFINITY || us == DATETIME_MINUS_INFINITY) {
-        result->integer = us > 0 ? INT32_MAX : INT32_MIN;
-        return;
+    bool is_infinite = us == DATETIME_INFINITY || us == DATETIME_MINUS_INFINITY;
+    if (is_infinite && to == WT_DATE) {
+        result->integer = us > 0 ? WHERE_DATE_INFINITY : WHERE_DATE_MINUS_INFINITY;
+    } else if (is_infinite && to == WT_TIME) {
+        result->is_null = true; /* infinity has no time of day */
+    } else if (!is_infinite) {
+        int64_t clock;
+        int64_t days = datetime_split(us, &clock);
+        result->integer = to == WT_DATE ? days : to == WT_TIME ? clock : us;
     }
-    int64_t days = us / DATETIME_US_PER_DAY;
-    result->integer = us % DATETIME_US_PER_DAY < 0 ? days - 1 : days;
+}
+
+/* False: no such conversion. */
+static bool
+convert_time(struct where_scratch *scratch, enum where_base from, enum where_base to,
+             const struct where_value *value, struct where_value *result, bool *ok)
+{
+    if (from == WT_DATE && is_stamp(to)) {
+        *ok = datetime_from_date(value->integer, &result->integer) ||
+              where_raise(scratch, "date out of range for timestamp");
+    } else if (is_stamp(from) && from != to) {
+        convert_stamp(value->integer, to, result);
+    } else if (from == WT_TIME && to == WT_INTERVAL) {
+        result->interval = (struct where_interval){.us = value->integer};
+    } else if (from == WT_INTERVAL && to == WT_TIME) {
+        int64_t us = value->interval.us % DATETIME_US_PER_DAY;
+        result->integer = us < 0 ? us + DATETIME_US_PER_DAY : us;
+    } else {
+        return false;
+    }
+    return true;
 }
 
 static struct view
@@ -205,14 +256,10 @@ where_cast_convert(struct where_scratch *scratch, struct where_type from, struct
         ok = real_to_integer(scratch, to.base, value->real, &result);
     } else if (from.base == WT_FLOAT8 && to.base == WT_FLOAT4) {
         ok = real_to_single(scratch, value->real, &result);
-    } else if (from.base == WT_DATE && to.base == WT_TIMESTAMP) {
-        ok = convert_date(scratch, value->integer, &result);
-    } else if (from.base == WT_TIMESTAMP && to.base == WT_DATE) {
-        convert_timestamp(value->integer, &result);
-    } else if (from.base == WT_TIME && to.base == WT_INTERVAL) {
-        result.interval = (struct where_interval){.us = value->integer};
     } else if (from.base == WT_BOOL && to.base == WT_INT4) {
         result.integer = value->boolean;
+    } else if (convert_time(scratch, from.base, to.base, value, &result, &ok)) {
+        /* done */
     } else if (from.base == WT_BPCHAR && to.base != WT_BPCHAR) {
         result.text = without_trailing_blanks(value->text);
     } /* else: the same value under another name */

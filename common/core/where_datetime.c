@@ -10,7 +10,7 @@
 
 /* Postgres' ranges: dates from 4713-01-01 BC, timestamps until 294276 AD. */
 #define DATE_MIN_DAYS     (-2451545)
-#define DATE_MAX_DAYS     2145031948
+#define DATE_END_DAYS     2145031949
 #define TIMESTAMP_MIN_US  INT64_C(-211813488000000000)
 #define TIMESTAMP_END_US  INT64_C(9223371331200000000)
 #define YEAR_MAX          5874897
@@ -82,7 +82,7 @@ finish_civil(struct text_cursor *c, struct civil civil, int64_t *days_out)
         return false;
     }
     *days_out = days_from_civil(year, civil.month, civil.day);
-    return *days_out >= DATE_MIN_DAYS && *days_out < DATE_MAX_DAYS;
+    return *days_out >= DATE_MIN_DAYS && *days_out < DATE_END_DAYS;
 }
 
 static bool
@@ -262,6 +262,9 @@ datetime_print_time(struct buf *buf, int64_t us)
                seconds % 60);
     if (us % US_PER_SECOND != 0) {
         buf_printf(buf, ".%06" PRId64, us % US_PER_SECOND);
+        while (buf->bytes[buf->size - 1] == '0') {
+            buf->size--;
+        }
     }
 }
 
@@ -321,4 +324,42 @@ datetime_add_interval(int64_t us, struct where_interval interval, int64_t *us_ou
     }
     *us_out = sum;
     return sum >= TIMESTAMP_MIN_US && sum < TIMESTAMP_END_US;
+}
+
+struct datetime_day
+datetime_day_of(int64_t days)
+{
+    struct datetime_day day;
+    civil_from_days(days, &day.year, &day.month, &day.day);
+    return day;
+}
+
+int64_t
+datetime_days_of(struct datetime_day day)
+{
+    return days_from_civil(day.year, day.month, day.day);
+}
+
+int64_t
+datetime_split(int64_t us, int64_t *clock_us_out)
+{
+    return floor_days(us, clock_us_out);
+}
+
+bool
+datetime_join(int64_t days, int64_t clock_us, int64_t *us_out)
+{
+    return !__builtin_mul_overflow(days, DATETIME_US_PER_DAY, us_out) &&
+           !__builtin_add_overflow(*us_out, clock_us, us_out) && *us_out >= TIMESTAMP_MIN_US &&
+           *us_out < TIMESTAMP_END_US;
+}
+
+bool
+datetime_from_date(int64_t days, int64_t *us_out)
+{
+    if (days == WHERE_DATE_INFINITY || days == WHERE_DATE_MINUS_INFINITY) {
+        *us_out = days > 0 ? DATETIME_INFINITY : DATETIME_MINUS_INFINITY;
+        return true;
+    }
+    return datetime_join(days, 0, us_out);
 }

@@ -38,6 +38,25 @@ void datetime_print_time(struct buf *buf, int64_t us);
 void datetime_print_timestamp(struct buf *buf, int64_t us, bool with_zone);
 void datetime_print_interval(struct buf *buf, struct where_interval interval);
 
+/* A day of the calendar: 1 BC is year 0, 2 BC -1. */
+struct datetime_day {
+    int64_t year;
+    int64_t month;
+    int64_t day;
+};
+
+struct datetime_day datetime_day_of(int64_t days);
+int64_t datetime_days_of(struct datetime_day day);
+
+/* The day of a timestamp that is finite, and its time. */
+int64_t datetime_split(int64_t us, int64_t *clock_us_out);
+
+/* False: out of the range of timestamps. */
+NODISCARD bool datetime_join(int64_t days, int64_t clock_us, int64_t *us_out);
+
+/* A date's midnight; infinity stays what it is. */
+NODISCARD bool datetime_from_date(int64_t days, int64_t *us_out);
+
 /*
  * timestamp + interval as Postgres computes it: months first (the day cut to the month's length),
  * then days, then time. False: out of range.

@@ -102,6 +102,39 @@
 
 #define REGEX_FLAGS (FN_REGEX | FN_C_COLLATION)
 
+#define DATE_AND_STAMP(base)                                                \
+    {"=", FN_OPERATOR, 2, {WT_DATE, base}, WT_BOOL, date_eq_stamp, 0},      \
+        {"<>", FN_OPERATOR, 2, {WT_DATE, base}, WT_BOOL, date_ne_stamp, 0}, \
+        {"<", FN_OPERATOR, 2, {WT_DATE, base}, WT_BOOL, date_lt_stamp, 0},  \
+        {"<=", FN_OPERATOR, 2, {WT_DATE, base}, WT_BOOL, date_le_stamp, 0}, \
+        {">", FN_OPERATOR, 2, {WT_DATE, base}, WT_BOOL, date_gt_stamp, 0},  \
+        {">=", FN_OPERATOR, 2, {WT_DATE, base}, WT_BOOL, date_ge_stamp, 0}, \
+        {"=", FN_OPERATOR, 2, {base, WT_DATE}, WT_BOOL, stamp_eq_date, 0},  \
+        {"<>", FN_OPERATOR, 2, {base, WT_DATE}, WT_BOOL, stamp_ne_date, 0}, \
+        {"<", FN_OPERATOR, 2, {base, WT_DATE}, WT_BOOL, stamp_lt_date, 0},  \
+        {"<=", FN_OPERATOR, 2, {base, WT_DATE}, WT_BOOL, stamp_le_date, 0}, \
+        {">", FN_OPERATOR, 2, {base, WT_DATE}, WT_BOOL, stamp_gt_date, 0},  \
+    {                                                                       \
+        ">=", FN_OPERATOR, 2, {base, WT_DATE}, WT_BOOL, stamp_ge_date, 0    \
+    }
+
+/* Both count from the same moment, since sessions are at UTC. */
+#define TWO_STAMPS(left, right)                                   \
+    {"=", FN_OPERATOR, 2, {left, right}, WT_BOOL, fn_eq, 0},      \
+        {"<>", FN_OPERATOR, 2, {left, right}, WT_BOOL, fn_ne, 0}, \
+        {"<", FN_OPERATOR, 2, {left, right}, WT_BOOL, fn_lt, 0},  \
+        {"<=", FN_OPERATOR, 2, {left, right}, WT_BOOL, fn_le, 0}, \
+        {">", FN_OPERATOR, 2, {left, right}, WT_BOOL, fn_gt, 0},  \
+    {                                                             \
+        ">=", FN_OPERATOR, 2, {left, right}, WT_BOOL, fn_ge, 0    \
+    }
+
+#define FIELDS(base, part, extract)                                              \
+    {"date_part", FN_FUNCTION, 2, {WT_TEXT, base}, WT_FLOAT8, part, FN_UNIT},    \
+    {                                                                            \
+        "extract", FN_FUNCTION, 2, {WT_TEXT, base}, WT_NUMERIC, extract, FN_UNIT \
+    }
+
 /* clang-format off */
 const struct where_fn where_fns[] = {
     COMPARISONS(WT_INT2, 0), COMPARISONS(WT_INT4, 0), COMPARISONS(WT_INT8, 0),
@@ -240,6 +273,35 @@ const struct where_fn where_fns[] = {
     {"jsonb_typeof", FN_FUNCTION, 1, {WT_JSONB}, WT_TEXT, json_type_of, 0},
     {"json_array_length", FN_FUNCTION, 1, {WT_JSON}, WT_INT4, json_array_length, 0},
     {"jsonb_array_length", FN_FUNCTION, 1, {WT_JSONB}, WT_INT4, json_array_length, 0},
+    /* dates and times */
+    DATE_AND_STAMP(WT_TIMESTAMP), DATE_AND_STAMP(WT_TIMESTAMPTZ),
+    TWO_STAMPS(WT_TIMESTAMP, WT_TIMESTAMPTZ), TWO_STAMPS(WT_TIMESTAMPTZ, WT_TIMESTAMP),
+    {"+", FN_OPERATOR, 2, {WT_DATE, WT_INTERVAL}, WT_TIMESTAMP, date_add_interval, 0},
+    {"+", FN_OPERATOR, 2, {WT_INTERVAL, WT_DATE}, WT_TIMESTAMP, interval_add_date, 0},
+    {"-", FN_OPERATOR, 2, {WT_DATE, WT_INTERVAL}, WT_TIMESTAMP, date_sub_interval, 0},
+    {"*", FN_OPERATOR, 2, {WT_INTERVAL, WT_FLOAT8}, WT_INTERVAL, interval_mul, 0},
+    {"*", FN_OPERATOR, 2, {WT_FLOAT8, WT_INTERVAL}, WT_INTERVAL, interval_mul_by, 0},
+    {"/", FN_OPERATOR, 2, {WT_INTERVAL, WT_FLOAT8}, WT_INTERVAL, interval_div, 0},
+    {"justify_hours", FN_FUNCTION, 1, {WT_INTERVAL}, WT_INTERVAL, justify_hours, 0},
+    {"justify_days", FN_FUNCTION, 1, {WT_INTERVAL}, WT_INTERVAL, justify_days, 0},
+    {"justify_interval", FN_FUNCTION, 1, {WT_INTERVAL}, WT_INTERVAL, justify_interval, 0},
+    {"isfinite", FN_FUNCTION, 1, {WT_DATE}, WT_BOOL, date_is_finite, 0},
+    {"isfinite", FN_FUNCTION, 1, {WT_TIMESTAMP}, WT_BOOL, stamp_is_finite, 0},
+    {"isfinite", FN_FUNCTION, 1, {WT_TIMESTAMPTZ}, WT_BOOL, stamp_is_finite, 0},
+    {"isfinite", FN_FUNCTION, 1, {WT_INTERVAL}, WT_BOOL, NULL, 0},
+    FIELDS(WT_DATE, part_date, extract_date), FIELDS(WT_TIME, part_time, extract_time),
+    FIELDS(WT_TIMESTAMP, part_timestamp, extract_timestamp),
+    FIELDS(WT_TIMESTAMPTZ, part_timestamptz, extract_timestamptz),
+    FIELDS(WT_INTERVAL, part_interval, extract_interval),
+    {"date_trunc", FN_FUNCTION, 2, {WT_TEXT, WT_DATE}, WT_TIMESTAMPTZ, trunc_date, FN_UNIT},
+    {"date_trunc", FN_FUNCTION, 2, {WT_TEXT, WT_TIMESTAMP}, WT_TIMESTAMP, trunc_timestamp, FN_UNIT},
+    {"date_trunc", FN_FUNCTION, 2, {WT_TEXT, WT_TIMESTAMPTZ}, WT_TIMESTAMPTZ, trunc_timestamptz,
+     FN_UNIT},
+    {"date_trunc", FN_FUNCTION, 2, {WT_TEXT, WT_INTERVAL}, WT_INTERVAL, trunc_interval, FN_UNIT},
+    {"timezone", FN_FUNCTION, 2, {WT_TEXT, WT_TIMESTAMP}, WT_TIMESTAMPTZ, stamp_at_utc, FN_UNIT},
+    {"timezone", FN_FUNCTION, 2, {WT_TEXT, WT_TIMESTAMPTZ}, WT_TIMESTAMP, stamp_at_utc, FN_UNIT},
+    {"timezone", FN_FUNCTION, 2, {WT_INTERVAL, WT_TIMESTAMP}, WT_TIMESTAMPTZ, NULL, 0},
+    {"timezone", FN_FUNCTION, 2, {WT_INTERVAL, WT_TIMESTAMPTZ}, WT_TIMESTAMP, NULL, 0},
 };
 /* clang-format on */
 

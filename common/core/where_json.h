@@ -46,6 +46,9 @@ struct json_node {
 NODISCARD bool json_parse(struct view text, bool is_binary, struct arena *mem,
                           struct where_json *json_out);
 
+/* jsonb's order of keys: by length, then by bytes. */
+int json_compare_keys(struct view a, struct view b);
+
 /* jsonb = jsonb: numbers by value. */
 bool json_is_equal(const struct json_node *a, const struct json_node *b);
 

@@ -12,7 +12,7 @@ IMPL(date_add_days)
     int64_t days = args[0].integer;
     if (is_finite_date(days)) {
         days += args[1].integer;
-        if (days < -2451545 || days >= 2145031948) {
+        if (days < -2451545 || days >= 2145031949) {
             return where_raise(scratch, "date out of range");
         }
     }
@@ -73,6 +73,10 @@ IMPL(timestamp_added)
 IMPL(timestamp_sub)
 {
     struct where_interval negated;
+    if (args[0].integer == DATETIME_INFINITY || args[0].integer == DATETIME_MINUS_INFINITY) {
+        result->integer = args[0].integer;
+        return true;
+    }
     return negate_interval(args[1].interval, &negated)
                ? add_interval(scratch, args[0].integer, negated, result)
                : where_raise(scratch, "interval out of range");
@@ -117,10 +121,16 @@ IMPL(interval_add)
 
 IMPL(interval_sub)
 {
-    struct where_interval negated;
-    return negate_interval(args[1].interval, &negated)
-               ? sum_intervals(scratch, args[0].interval, negated, result)
-               : where_raise(scratch, "interval out of range");
+    struct where_interval a = args[0].interval;
+    struct where_interval b = args[1].interval;
+    struct where_interval difference;
+    if (__builtin_sub_overflow(a.months, b.months, &difference.months) ||
+        __builtin_sub_overflow(a.days, b.days, &difference.days) ||
+        __builtin_sub_overflow(a.us, b.us, &difference.us)) {
+        return where_raise(scratch, "interval out of range");
+    }
+    result->interval = difference;
+    return true;
 }
 
 IMPL(interval_minus)

@@ -12,7 +12,7 @@ import pytest
 from pylib.where import Oracle, quoted
 
 SEED = int(os.environ.get("SHAPEWIRE_ORACLE_SEED", "1"))
-CLAUSES = int(os.environ.get("SHAPEWIRE_ORACLE_CLAUSES", "1500"))
+CLAUSES = int(os.environ.get("SHAPEWIRE_ORACLE_CLAUSES", "1000"))
 
 DOCUMENTS = [
     '{"a": 1, "b": "x"}', '{"b": "x", "a": 1.0}', '{"a": 1.00, "b": "x", "c": null}', '{"a": {"b": [1, 2, 3]}}',
