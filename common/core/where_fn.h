@@ -38,7 +38,7 @@ enum where_fn_kind {
 
 #define FN_TAKES_NULL  2u  /* not strict: sees NULLs itself */
 #define FN_TEXT_ARRAY  8u  /* the second argument is an array of what the row says */
-#define FN_UNIT        16u /* the first argument is a constant name that the code must know */
+#define FN_UNIT        64u /* the first argument is a constant name that the code must know */
 #define FN_C_COLLATION 1u  /* depends on a collation: Postgres is told to use "C", as we do */
 
 /* The second argument is a regular expression, a constant that is compiled once (where_regex.h). */
