@@ -1,7 +1,13 @@
 // What the tests of several clients share.
 import assert from 'node:assert/strict'
+import { File } from 'node:buffer'
+import { webcrypto } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+
+// Node 18 has them, but not where browsers and later ones do.
+globalThis.crypto ??= webcrypto
+globalThis.File ??= File
 
 // The file EXPECTED, which appears when Postgres is written to no more.
 export async function readExpected() {

@@ -1,4 +1,4 @@
-"""The published client, @electric-sql/client, on Node >= 18, against the engine under pgbench.
+"""The published clients, on Node >= 18, against the engine; each ends in a comparison with Postgres.
 
 SHAPEWIRE_LOAD_SECONDS is the time that pgbench runs (60 to accept a release, 10 otherwise);
 SHAPEWIRE_NODE and SHAPEWIRE_NPM name the programs.
@@ -11,7 +11,9 @@ import subprocess
 import threading
 import time
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -68,7 +70,7 @@ class NodeTest:
     def kill(self):
         if self.child.poll() is None:
             self.child.kill()
-            self.child.communicate()
+            print(self.child.communicate()[0])
 
 
 def expectation(database, load, table):
@@ -146,6 +148,72 @@ class Writer:
         assert self.changes > 100, self.changes
 
 
+class WriteApi:
+    """The application's own server: clients write through it, not through the engine.
+
+    POST /rows {"operation": …, "row": {id, n, v}} answers {"txid": …}, as TanStack DB wants it.
+    PUT /document?room=… and /awareness?room=…&client_id=… store the body, as y-electric wants it.
+    """
+
+    STATEMENTS = {
+        "insert": "INSERT INTO c_rows VALUES (%(id)s, %(n)s, %(v)s)",
+        "update": "UPDATE c_rows SET n = %(n)s, v = %(v)s WHERE id = %(id)s",
+        "delete": "DELETE FROM c_rows WHERE id = %(id)s",
+        "/document": "INSERT INTO ydoc_update (room, op) VALUES (%(room)s, %(body)s)",
+        "/awareness": "INSERT INTO ydoc_awareness VALUES (%(client_id)s, %(room)s, %(body)s)"
+                      " ON CONFLICT (client_id, room) DO UPDATE SET op = excluded.op",
+    }
+
+    def __init__(self, database):
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                answer = json.dumps(api.write(urlsplit(self.path), body)).encode()
+                self.send_response(200)
+                self.send_header("content-length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            do_PUT = do_POST
+
+            def log_message(self, *_):
+                pass
+
+        self.database = database
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def write(self, url, body):
+        if url.path == "/rows":
+            wish = json.loads(body)
+            statement, values = wish["operation"], wish["row"]
+        else:
+            statement = url.path
+            values = {**dict(parse_qsl(url.query)), "body": body}
+        with closing(self.database.connect()) as connection:
+            connection.autocommit = False
+            cursor = connection.cursor()
+            cursor.execute(self.STATEMENTS[statement], values)
+            cursor.execute("SELECT pg_current_xact_id()::xid::text")
+            txid = int(cursor.fetchone()[0])
+            connection.commit()
+        return {"txid": txid}
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def write_api(database):
+    made = WriteApi(database)
+    yield made
+    made.close()
+
+
 def run_under_writes(packages, tmp_path, database, engine, name, tests, rows=500, **env):
     """`name` follows a table while it changes; then it is told its rows and compares."""
     expected, ready = tmp_path / "expected.json", tmp_path / "ready"
@@ -154,7 +222,7 @@ def run_under_writes(packages, tmp_path, database, engine, name, tests, rows=500
         "SHAPE_URL": f"http://127.0.0.1:{engine.port}", "TABLE": "c_rows", "ROWS": str(rows),
         "EXPECTED": str(expected), "READY": str(ready), **env})
     try:
-        until("the client to have begun", lambda: node.running() and ready.exists(), 60, 0.1)
+        until("the client to have begun", lambda: node.running() and ready.exists(), 30, 0.1)
         time.sleep(1)
         writer.stop()
         part = tmp_path / "part"
@@ -177,3 +245,30 @@ def test_react_renders_the_table(packages, tmp_path, database, engine):
 
 def test_pglite_ends_equal(packages, tmp_path, database, engine):
     run_under_writes(packages, tmp_path, database, engine, "pglite.test.js", 3)
+
+
+def test_tanstack_db_matches_txids(packages, tmp_path, database, engine, write_api):
+    run_under_writes(packages, tmp_path, database, engine, "tanstack.test.js", 6,
+                     WRITE_URL=f"{write_api.url}/rows")
+
+
+def test_yjs_documents_become_equal(packages, tmp_path, database, engine, write_api):
+    database.run("CREATE TABLE ydoc_update (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+                 " room text NOT NULL, op bytea NOT NULL);"
+                 "CREATE TABLE ydoc_awareness (client_id text, room text, op bytea NOT NULL,"
+                 " PRIMARY KEY (client_id, room))")
+    expected, ready = tmp_path / "expected.json", tmp_path / "ready"
+    node = NodeTest(packages, "yjs.test.js", {
+        "SHAPE_URL": f"http://127.0.0.1:{engine.port}", "WRITE_URL": write_api.url,
+        "EXPECTED": str(expected), "READY": str(ready)})
+    try:
+        until("the edits to be made", lambda: node.running() and ready.exists(), 60, 0.1)
+        part = tmp_path / "part"
+        part.write_text(json.dumps({
+            "updates": [row["op"] for row in database.table("ydoc_update").values()],
+            "clients": [row["client_id"] for row in database.table("ydoc_awareness").values()]}))
+        part.rename(expected)
+        _, passed = node.wait()
+        assert passed == 4
+    finally:
+        node.kill()
