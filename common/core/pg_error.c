@@ -119,3 +119,10 @@ pg_error_classify(const char *sqlstate, const char *message, const char *detail)
         row++;
     return (struct pg_error_class){row->type, row->action};
 }
+
+bool
+pg_error_passes(const char *sqlstate)
+{
+    return sqlstate[0] == '\0' || strncmp(sqlstate, "53", 2) == 0 ||
+           strncmp(sqlstate, "57", 2) == 0 || strncmp(sqlstate, "08", 2) == 0;
+}

@@ -29,4 +29,10 @@ struct pg_error_class {
 struct pg_error_class pg_error_classify(const char *sqlstate, const char *message,
                                         const char *detail);
 
+/*
+ * Whether the session or the server is at fault and not the request: insufficient resources,
+ * operator intervention, a lost connection. "" is one that Postgres did not say.
+ */
+bool pg_error_passes(const char *sqlstate);
+
 #endif

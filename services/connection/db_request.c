@@ -1,8 +1,5 @@
 #include "services/connection/db_request.h"
 
-#include <string.h>
-
-#include "common/core/pg_error.h"
 #include "common/mem.h"
 #include "common/service.h"
 
@@ -15,16 +12,4 @@ db_request_answer(struct db_request *request, enum proto_kind kind, const void *
     proto_encode(&envelope, message, &bytes);
     bus_reply(request->bus, &bytes);
     mem_free(request);
-}
-
-const char *
-db_request_result(const struct pg_failure *failed)
-{
-    if (failed->is_lost || failed->sqlstate[0] == 0)
-        return "unavailable";
-    /* Insufficient resources and operator intervention pass; what else is said is final. */
-    bool passes = strncmp(failed->sqlstate, "53", 2) == 0 ||
-                  strncmp(failed->sqlstate, "57", 2) == 0 ||
-                  strncmp(failed->sqlstate, "08", 2) == 0;
-    return passes ? "unavailable" : "failed";
 }

@@ -8,6 +8,7 @@
 #define CONNECTION_DB_REQUEST_H
 
 #include "common/bus.h"
+#include "common/core/pg_error.h"
 #include "proto/codec.h"
 #include "services/connection/lock.h"
 #include "services/connection/pool.h"
@@ -34,6 +35,10 @@ struct db_request {
 void db_request_answer(struct db_request *request, enum proto_kind kind, const void *message);
 
 /* "failed", or "unavailable" when the session is at fault and not the request. */
-const char *db_request_result(const struct pg_failure *failed);
+static inline const char *
+db_request_result(const struct pg_failure *failed)
+{
+    return failed->is_lost || pg_error_passes(failed->sqlstate) ? "unavailable" : "failed";
+}
 
 #endif

@@ -20,6 +20,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(message, data + size - rest, rest < 255 ? rest : 255);
     memcpy(detail, data + size - rest / 2, rest / 2 < 255 ? rest / 2 : 255);
     struct pg_error_class class = pg_error_classify(size % 2 ? "" : sqlstate, message, detail);
+    (void)pg_error_passes(sqlstate);
     ASSERT(class.type && class.action <= PG_ERROR_DROP_SLOT);
     return 0;
 }

@@ -104,6 +104,18 @@ test_a_lost_slot_is_dropped(void **state)
            PG_ERROR_DROP_SLOT);
 }
 
+static void
+test_whose_fault_it_is(void **state)
+{
+    (void)state;
+    static const char *const passing[] = {"", "53300", "57P01", "57014", "08006"};
+    static const char *const final[] = {"42501", "42P01", "22P02", "55P03", "XX000"};
+    for (size_t i = 0; i < COUNT_OF(passing); i++) {
+        assert_true(pg_error_passes(passing[i]));
+        assert_false(pg_error_passes(final[i]));
+    }
+}
+
 int
 main(void)
 {
@@ -112,6 +124,7 @@ main(void)
         cmocka_unit_test(test_what_a_person_must_repair),
         cmocka_unit_test(test_what_passes),
         cmocka_unit_test(test_a_lost_slot_is_dropped),
+        cmocka_unit_test(test_whose_fault_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
