@@ -108,9 +108,10 @@ fuzz: ## each fuzzer from nothing for FUZZ_SECONDS: no crash, 80 % of its module
 
 check: lint docs-check test asan tsan fuzz ## what one runs before handing in
 
-docs-check: $(B)/bin/test_config ## settings, messages and metrics of docs/ are those of the code
+docs-check: $(B)/bin/test_config $(B)/bin/test_where_docs ## settings, messages and metrics of docs/ are those of the code
 	tools/docs-check
 	$(B)/bin/test_config
+	$(B)/bin/test_where_docs
 
 coverage: ## lines of each file that the unit tests reach
 	$(MAKE) MODE=coverage unit

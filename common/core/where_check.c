@@ -483,6 +483,9 @@ bool
 where_check_tree(const struct sql_node *tree, const struct where_scope *scope, struct arena *mem,
                  struct expr **expr_out, struct err *err)
 {
+    if (scope->param_count > WHERE_PARAM_MAX) {
+        return err_set(err, ERR_LIMIT, "a clause may have at most %u parameters", WHERE_PARAM_MAX);
+    }
     struct where_builder b = {
         .scope = scope,
         .mem = mem,

@@ -47,7 +47,7 @@ enum expr_kind {
 #define WHERE_DEPTH_MAX 256u
 #define WHERE_ROW_MAX   32u
 #define WHERE_LIST_MAX  10000u /* elements of IN and ARRAY[…] */
-#define WHERE_PARAM_MAX 1000u  /* as many as a request may carry */
+#define WHERE_PARAM_MAX 10000u
 
 struct where_fn;
 struct where_regex;

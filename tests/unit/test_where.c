@@ -16,6 +16,7 @@
 #include "common/core/where_eval.h"
 #include "common/core/where_fn.h"
 #include "common/core/where_sql.h"
+#include "common/sql_guard.h"
 #include "common/sql_parse.h"
 
 enum { ID, N, V, AT, FLAG, TAGS, MOOD, PRICE, COLUMN_COUNT };
@@ -228,6 +229,49 @@ test_what_is_shared_is_counted_as_often_as_it_is_said(void **state)
 }
 
 static void
+test_lists_and_parameters_are_bounded(void **state)
+{
+    (void)state;
+    struct err err;
+    static struct where_param many[WHERE_PARAM_MAX + 1];
+    struct where_scope crowded = {.columns = columns,
+                                  .column_count = COLUMN_COUNT,
+                                  .params = many,
+                                  .param_count = COUNT_OF(many)};
+    struct sql_node *tree;
+    struct expr *expr;
+    struct buf text = {0};
+    assert_true(sql_parse_where(view_str("flag"), mem, &tree, &err));
+    assert_false(where_check_tree(tree, &crowded, mem, &expr, &err));
+    assert_string_equal(err.msg, "a clause may have at most 10000 parameters");
+    sql_guard_prepare_stack();
+    buf_append_str(&text, "n IN (0");
+    for (size_t i = 0; i < 8000; i++) {
+        buf_append_str(&text, ",1");
+    }
+    buf_append_str(&text, ")");
+    assert_non_null(check(buf_str(&text), &err));
+    buf_free(&text);
+}
+
+static void
+test_unstable_functions_are_refused_with_the_reason(void **state)
+{
+    (void)state;
+    expect_error("at > current_timestamp",
+                 "At location 5: SQLValueFunction is not supported in this context: its value "
+                 "depends on the clock or on the session");
+    expect_error("at > clock_timestamp()",
+                 "At location 5: function clock_timestamp is not supported: it depends on the "
+                 "clock: a row would come and go without a change");
+    expect_error("nextval('s') = 1",
+                 "At location 0: function nextval is not supported: it has effects of its own");
+    expect_error("gen_random_uuid() = '00000000-0000-0000-0000-000000000000'",
+                 "At location 0: function gen_random_uuid is not supported: its value is another "
+                 "one each time");
+}
+
+static void
 test_three_truths(void **state)
 {
     (void)state;
@@ -339,6 +383,8 @@ main(void)
         cmocka_unit_test(test_one_meaning_has_one_sql),
         cmocka_unit_test(test_what_is_spelled_out),
         cmocka_unit_test(test_what_is_shared_is_counted_as_often_as_it_is_said),
+        cmocka_unit_test(test_lists_and_parameters_are_bounded),
+        cmocka_unit_test(test_unstable_functions_are_refused_with_the_reason),
         cmocka_unit_test(test_three_truths),
         cmocka_unit_test(test_an_error_counts_only_when_nothing_else_decides),
         cmocka_unit_test(test_like),
