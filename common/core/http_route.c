@@ -78,6 +78,41 @@ http_path_normalise(struct view raw, struct buf *out)
     return true;
 }
 
+#define ONE_SHAPE "/v1/shapes/"
+
+static bool
+is_one_shape(struct view path)
+{
+    size_t size = sizeof ONE_SHAPE - 1;
+    return path.size > size && memcmp(path.bytes, ONE_SHAPE, size) == 0 &&
+           memchr(path.bytes + size, '/', path.size - size) == NULL;
+}
+
+struct view
+http_route_handle(struct view path)
+{
+    ASSERT(is_one_shape(path));
+    size_t size = sizeof ONE_SHAPE - 1;
+    return (struct view){path.bytes + size, path.size - size};
+}
+
+struct view
+http_route_bearer(struct view authorization)
+{
+    static const char scheme[] = "bearer";
+    size_t size = sizeof scheme - 1;
+    if (authorization.size <= size || authorization.bytes[size] != ' ' ||
+        !http_name_is((struct view){authorization.bytes, size}, scheme)) {
+        return (struct view){0};
+    }
+    struct view token = {authorization.bytes + size, authorization.size - size};
+    while (token.size > 0 && token.bytes[0] == ' ') {
+        token.bytes++;
+        token.size--;
+    }
+    return token;
+}
+
 enum http_route
 http_route_find(enum http_method method, struct view path)
 {
@@ -85,11 +120,19 @@ http_route_find(enum http_method method, struct view path)
         const char *path;
         enum http_route route;
     } readable[] = {
-        {"/", ROUTE_ROOT},       {"/v1/health", ROUTE_HEALTH}, {"/v1/status", ROUTE_STATUS},
-        {"/livez", ROUTE_LIVEZ}, {"/readyz", ROUTE_READYZ},    {"/startupz", ROUTE_STARTUPZ},
+        {"/", ROUTE_ROOT},
+        {"/v1/health", ROUTE_HEALTH},
+        {"/v1/status", ROUTE_STATUS},
+        {"/livez", ROUTE_LIVEZ},
+        {"/readyz", ROUTE_READYZ},
+        {"/startupz", ROUTE_STARTUPZ},
+        {"/v1/shapes", ROUTE_SHAPES},
     };
     if (view_is(path, "/v1/shape")) {
         return method == HTTP_OTHER ? ROUTE_NOT_FOUND : ROUTE_SHAPE;
+    }
+    if (method == HTTP_DELETE && is_one_shape(path)) {
+        return ROUTE_SHAPES_ONE;
     }
     if (method != HTTP_GET && method != HTTP_HEAD) {
         return ROUTE_NOT_FOUND;

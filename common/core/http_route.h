@@ -14,6 +14,8 @@ enum http_route {
     ROUTE_NOT_FOUND, /* also a known path with another method */
     ROUTE_ROOT,
     ROUTE_SHAPE,
+    ROUTE_SHAPES,     /* the list of them: the operator's */
+    ROUTE_SHAPES_ONE, /* /v1/shapes/HANDLE, to end it */
     ROUTE_HEALTH,
     ROUTE_STATUS,
     ROUTE_LIVEZ,
@@ -29,6 +31,12 @@ NODISCARD bool http_path_normalise(struct view raw, struct buf *out);
 
 /* `path` is normalised. */
 enum http_route http_route_find(enum http_method method, struct view path);
+
+/* HANDLE of a path that is ROUTE_SHAPES_ONE. */
+struct view http_route_handle(struct view path);
+
+/* The token of `Authorization: Bearer TOKEN`; empty: it is none. */
+struct view http_route_bearer(struct view authorization);
 
 /* Whether a request for the route must show the secret. */
 bool http_route_is_guarded(enum http_route route, enum http_method method);

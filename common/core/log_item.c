@@ -385,6 +385,21 @@ item_append_delete(const struct item_plan *plan, const struct where_field *row,
     buf_append_str(out, "}},");
 }
 
+int
+item_row_delta(struct view item)
+{
+    static const char name[] = "\"operation\":\"";
+    size_t size = sizeof name - 1;
+    /* The headers come last, and in strings a quote has a backslash before it. */
+    for (size_t at = item.size > size ? item.size - size : 0; at > 0; at--) {
+        if (memcmp(item.bytes + at - 1, name, size) == 0) {
+            uint8_t first = item.bytes[at - 1 + size];
+            return (first == 'i') - (first == 'd');
+        }
+    }
+    return 0;
+}
+
 void
 item_mark_last(struct buf *out)
 {

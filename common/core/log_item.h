@@ -65,6 +65,9 @@ void item_append_delete(const struct item_plan *plan, const struct where_field *
                         const struct where_field *new_row, struct item_place place,
                         struct buf *out);
 
+/* How many rows a change item of ours makes a shape larger: 1, 0 or -1. */
+int item_row_delta(struct view item);
+
 /* Makes the change item at the end of `out` the last one of its transaction. */
 void item_mark_last(struct buf *out);
 

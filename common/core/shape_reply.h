@@ -85,6 +85,7 @@ void reply_up_to_date(uint64_t last_seen_lsn, struct buf *out);
 #define REPLY_UNAUTHORIZED "{\"message\":\"Unauthorized - Invalid API secret\"}"
 #define REPLY_INTERNAL     "{\"error\":\"Internal server error\"}"
 #define REPLY_NO_DELETE    "{\"message\":\"DELETE not allowed\"}"
+#define REPLY_NO_ADMIN     "{\"message\":\"Unauthorized - Invalid admin secret\"}"
 #define REPLY_NO_SHAPE     "{\"message\":\"No existing shape found\"}"
 
 /* {"message":"…"} */

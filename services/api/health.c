@@ -77,6 +77,8 @@ health_answer(struct api *api, struct api_request *request, enum http_route rout
     case ROUTE_NOT_FOUND:
     case ROUTE_ROOT:
     case ROUTE_SHAPE:
+    case ROUTE_SHAPES:
+    case ROUTE_SHAPES_ONE:
         BUG("a route that is not about health");
     }
     send_state(api, request, is_up ? 200 : 503, is_up ? view_str("ok") : state_of(api));

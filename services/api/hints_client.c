@@ -30,13 +30,19 @@ hints_client_heard(struct hints_client *client, uint64_t processed_lsn)
     }
 }
 
+void
+hints_client_gone(struct api *api, struct view handle)
+{
+    definitions_forget(api->definitions, handle);
+    log_reader_forget(api->reader, handle);
+    live_gone(api->live, handle);
+}
+
 static void
 take_hint(struct api *api, const struct log_hint *hint)
 {
     if (hint->is_gone) {
-        definitions_forget(api->definitions, hint->handle);
-        log_reader_forget(api->reader, hint->handle);
-        live_gone(api->live, hint->handle);
+        hints_client_gone(api, hint->handle);
         return;
     }
     live_advanced(api->live, hint->handle, (struct log_offset){hint->from_lsn, hint->from_op},

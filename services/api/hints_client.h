@@ -26,4 +26,7 @@ void hints_client_heard(struct hints_client *client, uint64_t processed_lsn);
 /* NULL is accepted. */
 void hints_client_close(struct hints_client *client);
 
+/* What a hint says of a shape that is gone, heard on another way. */
+void hints_client_gone(struct api *api, struct view handle);
+
 #endif

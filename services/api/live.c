@@ -314,6 +314,13 @@ live_drain(struct live *live)
 }
 
 size_t
+live_reader_count(const struct live *live, struct view handle)
+{
+    const struct live_shape *shape = map_get(live->shapes, handle);
+    return shape == NULL ? 0 : shape->refs;
+}
+
+size_t
 live_parked_count(const struct live *live)
 {
     return live->parked_count;

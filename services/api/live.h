@@ -92,6 +92,9 @@ void live_missed(struct live *live);
 /* Everybody is told that time is over. */
 void live_drain(struct live *live);
 
+/* Requests under way for the handle, parked ones and others. */
+size_t live_reader_count(const struct live *live, struct view handle);
+
 size_t live_parked_count(const struct live *live);
 
 /* Nobody waits any more. NULL is accepted. */

@@ -18,6 +18,7 @@
 #include "services/api/replies.h"
 #include "services/api/shape_delete.h"
 #include "services/api/shape_get.h"
+#include "services/api/shape_list.h"
 #include "services/api/waker.h"
 
 /* How often a drain looks whether everything is answered. */
@@ -36,6 +37,12 @@ is_secret(const char *secret, struct view given)
     return secret != NULL && http_secret_matches(given, view_str(secret));
 }
 
+static bool
+is_bearer_admin(const struct api *api, const struct api_request *request)
+{
+    return is_secret(api->config->admin_secret, http_route_bearer(request->authorization));
+}
+
 static void
 serve_shape(struct api *api, struct api_request *request)
 {
@@ -46,7 +53,8 @@ serve_shape(struct api *api, struct api_request *request)
     }
     arena_reset(api->scratch);
     struct view given = shape_request_secret(request->query, api->scratch);
-    bool is_admin = is_secret(config->admin_secret, given);
+    bool is_admin = is_secret(config->admin_secret, given) ||
+                    (request->method == HTTP_DELETE && is_bearer_admin(api, request));
     if (!config->insecure && !is_admin && !is_secret(config->secret, given)) {
         reply_send_error(api, request, 401, view_str(REPLY_UNAUTHORIZED), 0, false);
         return;
@@ -56,6 +64,31 @@ serve_shape(struct api *api, struct api_request *request)
         return;
     }
     shape_get(api, request);
+}
+
+static void
+send_not_found(struct api *api, struct api_request *request)
+{
+    reply_send(api, request,
+               &(struct reply){
+                   .status = 404, .kind = REPLY_PLAIN, .content_type = "text/plain; charset=utf-8"},
+               view_str(REPLY_NOT_FOUND));
+}
+
+/* The operator's routes: not there without an admin secret, unless everything is open. */
+static void
+serve_shapes(struct api *api, struct api_request *request, enum http_route route)
+{
+    const struct config *config = api->config;
+    if (config->admin_secret == NULL && !config->insecure) {
+        send_not_found(api, request);
+    } else if (config->admin_secret != NULL && !is_bearer_admin(api, request)) {
+        reply_send_error(api, request, 401, view_str(REPLY_NO_ADMIN), 0, false);
+    } else if (route == ROUTE_SHAPES) {
+        shape_list(api, request);
+    } else {
+        shape_delete_handle(api, request, http_route_handle(request->path));
+    }
 }
 
 static void
@@ -75,6 +108,10 @@ on_request(void *ctx, struct api_request *request)
             serve_shape(api, request);
         }
         return;
+    case ROUTE_SHAPES:
+    case ROUTE_SHAPES_ONE:
+        serve_shapes(api, request, route);
+        return;
     case ROUTE_HEALTH:
     case ROUTE_STATUS:
     case ROUTE_LIVEZ:
@@ -83,11 +120,7 @@ on_request(void *ctx, struct api_request *request)
         health_answer(api, request, route);
         return;
     case ROUTE_NOT_FOUND:
-        reply_send(api, request,
-                   &(struct reply){.status = 404,
-                                   .kind = REPLY_PLAIN,
-                                   .content_type = "text/plain; charset=utf-8"},
-                   view_str(REPLY_NOT_FOUND));
+        send_not_found(api, request);
         return;
     }
     BUG("an unknown route");

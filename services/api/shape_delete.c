@@ -3,6 +3,7 @@
 #include "common/bus.h"
 #include "common/mem.h"
 #include "services/api/definitions.h"
+#include "services/api/hints_client.h"
 #include "services/api/replies.h"
 
 #define DEADLINE_MS 5000u
@@ -40,6 +41,8 @@ on_reply(void *ctx, struct view message, const struct err *failed)
         reply_send_unavailable(api, request, "Timeout waiting for shape data to be loaded", 5,
                                false);
     } else if (view_is(deleted.result, "ok")) {
+        /* Who is told that it is gone finds it gone. */
+        hints_client_gone(api, deleted.handle);
         send_plain(api, request, 202, (struct view){0});
     } else {
         send_plain(api, request, 404, view_str(REPLY_NO_SHAPE));
@@ -87,6 +90,18 @@ shape_delete(struct api *api, struct api_request *request, bool is_allowed)
         ask(api, request, &query);
     }
     buf_free(&errors);
+}
+
+void
+shape_delete_handle(struct api *api, struct api_request *request, struct view handle)
+{
+    struct shape_query query = {.handle = handle};
+    if (handle.size >= HANDLE_SIZE_MAX) {
+        send_plain(api, request, 404, view_str(REPLY_NO_SHAPE));
+        return;
+    }
+    arena_reset(api->scratch);
+    ask(api, request, &query);
 }
 
 void

@@ -262,7 +262,8 @@ append_change(struct apply *apply, struct shape_feed *feed, enum gate_decision d
               const struct where_field *old_row, const struct where_field *new_row, uint64_t op)
 {
     struct item_place place = {{apply->txn.commit_lsn, op}, apply->txn.xid};
-    switch (item_classify(feed->plan, old_row, new_row)) {
+    enum item_change kind = item_classify(feed->plan, old_row, new_row);
+    switch (kind) {
     case ITEM_NONE:
         return;
     case ITEM_INSERT:
@@ -282,6 +283,9 @@ append_change(struct apply *apply, struct shape_feed *feed, enum gate_decision d
         break;
     }
     added(apply, feed, decision, place.offset);
+    if (decision != GATE_HOLD) {
+        shape_log_count(feed->log, (kind == ITEM_INSERT) - (kind == ITEM_DELETE));
+    }
 }
 
 static bool

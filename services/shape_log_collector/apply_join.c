@@ -21,6 +21,7 @@ take_held(struct apply *apply, struct shape_feed *feed, const struct held_txn *t
         struct view item = held_item_at(&feed->held, i, &offset);
         buf_append_view(shape_log_items(feed->log), item);
         shape_log_added(feed->log, offset);
+        shape_log_count(feed->log, item_row_delta(item));
     }
     if (txn->is_committed && txn->item_end > first_item) {
         item_mark_last(shape_log_items(feed->log));

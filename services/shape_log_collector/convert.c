@@ -1,5 +1,7 @@
 #include "services/shape_log_collector/convert.h"
 
+#include <string.h>
+
 #include "common/config.h"
 
 void
@@ -19,12 +21,29 @@ convert_fini(struct convert *convert)
     rows_fini(&convert->room);
 }
 
+/* Of COPY text: a line feed inside of a value has an escape. */
+static uint64_t
+count_rows(struct view copied)
+{
+    uint64_t count = 0;
+    if (copied.size == 0) {
+        return 0;
+    }
+    const uint8_t *end = copied.bytes + copied.size;
+    for (const uint8_t *at = copied.bytes;
+         at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++) {
+        count++;
+    }
+    return count;
+}
+
 static bool
 append_rows(struct convert *convert)
 {
     if (convert->items.size > 0) { /* an append that the disk refused: the same items again */
         return snapshot_writer_append(convert->writer, buf_view(&convert->items), &convert->err);
     }
+    convert->row_count += count_rows(buf_view(&convert->rows));
     return rows_append(&convert->room, &convert->rows, 0, &convert->items, &convert->err) &&
            (convert->items.size == 0 ||
             snapshot_writer_append(convert->writer, buf_view(&convert->items), &convert->err));

@@ -36,6 +36,7 @@ struct convert {
     /* result */
     bool ok;
     struct err err;
+    uint64_t row_count; /* of all steps so far */
 };
 
 void convert_init(struct convert *convert, struct shape *shape, void (*done)(void *ctx), void *ctx);

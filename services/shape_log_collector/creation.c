@@ -132,6 +132,7 @@ creation_start(struct shape *shape)
     creation->shape = shape;
     creation->collector = shape->collector;
     shape->creation = creation;
+    shape->counts_rows = !shape->def->is_changes_only;
     list_push_back(&shape->collector->creations, &creation->node);
     creation->publishing.fn = on_published;
     creation->publishing.ctx = creation;
@@ -398,6 +399,7 @@ take_result(struct creation *creation)
         fail_known(creation, "Snapshot could not be stored");
         return false;
     }
+    creation->shape->snapshot_rows = convert->row_count;
     snapshot_publish(&creation->shape->snapshot, convert->writer);
     shape_server_progressed(creation->collector->shapes, creation->shape);
     return true;

@@ -24,6 +24,8 @@ struct shape_log {
     void *owner;
     struct open_log *open; /* NULL until it is touched */
     bool is_new;           /* nothing on disk from before */
+    int64_t rows;          /* inserts less deletes, of committed transactions since the start */
+    int64_t open_rows;     /* of the open transaction */
 };
 
 /* Where a touched log's descriptors are: which list its `place` node is in. */

@@ -33,6 +33,8 @@ struct shape {
     struct shape_feed feed;
     struct shape_log *log;
     struct snapshot snapshot;
+    bool counts_rows;       /* made by this process, and not for changes only */
+    uint64_t snapshot_rows; /* counts_rows */
     uint64_t created_us;
     uint64_t last_read_ms;
     struct creation *creation; /* until it is complete */

@@ -177,6 +177,18 @@ shape_log_added(struct shape_log *log, struct log_offset offset)
 }
 
 void
+shape_log_count(struct shape_log *log, int delta)
+{
+    log->open_rows += delta;
+}
+
+int64_t
+shape_log_rows(const struct shape_log *log)
+{
+    return log->rows;
+}
+
+void
 shape_log_commit(struct shape_log *log, uint64_t commit_lsn)
 {
     struct open_log *open = log->open;
@@ -184,6 +196,8 @@ shape_log_commit(struct shape_log *log, uint64_t commit_lsn)
     log->store->buffered += open->items.size - open->last_item_end;
     settle_last_item(open, open->items.size);
     add_record(open, LOG_RECORD_COMMIT, open->log_written + open->items.size);
+    log->rows += log->open_rows;
+    log->open_rows = 0;
     open->commit = open->head;
     open->commit_chunk_start = open->chunk_start;
     log_store_touch(open);
@@ -204,6 +218,7 @@ shape_log_abort(struct shape_log *log, struct err *err)
     struct open_log *open = log->open;
     size_t size_before = open->last_item_end;
     const struct log_point *commit = &open->commit;
+    log->open_rows = 0;
     if (open->log_written > commit->end || open->records_written > commit->record_count) {
         bool has_cut;
         if (!log_store_open_files(open, false, err) ||

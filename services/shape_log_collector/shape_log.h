@@ -70,6 +70,12 @@ struct buf *shape_log_items(struct shape_log *log);
 /* The item just appended is complete and stands at `offset`; offsets grow. */
 void shape_log_added(struct shape_log *log, struct log_offset offset);
 
+/* For the figures: the item just added makes the shape so many rows larger (1, 0, -1). */
+void shape_log_count(struct shape_log *log, int delta);
+
+/* What committed transactions made of it since the process started. */
+int64_t shape_log_rows(const struct shape_log *log);
+
 /*
  * Ends the open transaction. Its last item may have been changed at the end of shape_log_items()
  * just before. At least one item was added since the last commit.

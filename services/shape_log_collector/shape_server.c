@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/bus.h"
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -278,6 +279,7 @@ on_delete(struct shape_server *server, struct bus_request *request,
     } else if (shape != NULL) {
         registry_end(shape, "it was deleted by request", NULL);
         answer.result = view_str("ok");
+        answer.handle = view_str(shape->handle); /* good until the turn's end */
     }
     reply(server, request, PROTO_shape_deleted, &answer);
 }
@@ -355,8 +357,15 @@ summarise(struct shape *shape, struct arena *mem)
         .definition = describe(shape, mem),
         .state = view_str(state_name(shape->state)),
         .bytes = snapshot_size(&shape->snapshot),
+        .has_rows = shape->counts_rows,
         .created_us = shape->created_us,
+        .last_read_us =
+            clock_wall_us() - 1000u * (loop_now_ms(shape->collector->loop) - shape->last_read_ms),
     };
+    if (shape->counts_rows) {
+        int64_t rows = (int64_t)shape->snapshot_rows + shape_log_rows(shape->log);
+        summary.rows = rows > 0 ? (uint64_t)rows : 0;
+    }
     if (shape_log_open(shape->log, &err)) {
         summary.bytes += shape_log_size(shape->log);
     }

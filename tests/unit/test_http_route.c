@@ -75,6 +75,34 @@ test_routes(void **state)
 }
 
 static void
+test_shapes(void **state)
+{
+    (void)state;
+    assert_int_equal(find(HTTP_GET, "/v1/shapes"), ROUTE_SHAPES);
+    assert_int_equal(find(HTTP_HEAD, "//v1/shapes/"), ROUTE_SHAPES);
+    assert_int_equal(find(HTTP_POST, "/v1/shapes"), ROUTE_NOT_FOUND);
+    assert_int_equal(find(HTTP_DELETE, "/v1/shapes"), ROUTE_NOT_FOUND);
+    assert_int_equal(find(HTTP_DELETE, "/v1/shapes/1-2"), ROUTE_SHAPES_ONE);
+    assert_int_equal(find(HTTP_DELETE, "/v1/shapes/1-2/"), ROUTE_SHAPES_ONE);
+    assert_int_equal(find(HTTP_DELETE, "/v1/shapes/1-2/x"), ROUTE_NOT_FOUND);
+    assert_int_equal(find(HTTP_GET, "/v1/shapes/1-2"), ROUTE_NOT_FOUND);
+    assert_true(view_is(http_route_handle(view_str("/v1/shapes/1-2")), "1-2"));
+}
+
+static void
+test_bearer(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"Bearer abc", "abc"}, {"bearer  a b", "a b"}, {"BEARER x", "x"}, {"Bearer ", ""},
+        {"Bearer", ""},        {"Bearerx", ""},        {"Basic abc", ""}, {"", ""},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_true(view_is(http_route_bearer(view_str(cases[i][0])), cases[i][1]));
+    }
+}
+
+static void
 test_guard(void **state)
 {
     (void)state;
@@ -101,10 +129,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_normalise),
-        cmocka_unit_test(test_routes),
-        cmocka_unit_test(test_guard),
-        cmocka_unit_test(test_secret),
+        cmocka_unit_test(test_normalise), cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_shapes),    cmocka_unit_test(test_bearer),
+        cmocka_unit_test(test_guard),     cmocka_unit_test(test_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

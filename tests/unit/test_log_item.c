@@ -151,14 +151,17 @@ test_the_transaction_of_the_specification(void **state)
         "1") ",\"value\":{\"id\":\"1\",\"name\":\"a\"}},"
              "{" HEAD("2", "\"update\"") "," KEY(
                  "1") ",\"value\":{\"id\":\"1\",\"name\":\"b\"}},"
-                      "{" HEAD("4", "\"delete\",\"key_change_to\":\"\\\"public\\\".\\\"items\\\"/"
-                                    "\\\"2\\\"\"") "," KEY(
-                          "1") ",\"value\":{\"id\":\"1\"}},"
-                               "{" HEAD("5", "\"insert\",\"key_change_from\":\"\\\"public\\\"."
-                                             "\\\"items\\\"/\\\"1\\\"\"") "," KEY(
-                                   "2") ",\"value\":{\"id\":\"2\",\"name\":\"b\"}},"
-                                        "{" HEAD("6", "\"delete\",\"last\":true") "," KEY(
-                                            "2") ",\"value\":{\"id\":\"2\"}}]");
+                      "{" HEAD(
+                          "4",
+                          "\"delete\",\"key_change_to\":\"\\\"public\\\".\\\"items\\\"/"
+                          "\\\"2\\\"\"") "," KEY("1") ",\"value\":{\"id\":\"1\"}},"
+                                                      "{" HEAD(
+                                                          "5",
+                                                          "\"insert\",\"key_change_from\":"
+                                                          "\"\\\"public\\\"."
+                                                          "\\\"items\\\"/\\\"1\\\"\"") "," KEY("2") ",\"value\":{\"id\":\"2\",\"name\":\"b\"}},"
+                                                                                                    "{" HEAD("6", "\"delete\",\"last\":true") "," KEY(
+                                                                                                        "2") ",\"value\":{\"id\":\"2\"}}]");
 }
 
 static void
@@ -171,14 +174,25 @@ test_replica_full_has_all_columns_and_what_changed(void **state)
     change(ROW("2", NULL), NULL, 6);
     assert_items("[{" HEAD("2", "\"update\"") "," KEY(
         "1") ",\"value\":{\"id\":\"1\",\"name\":\"b\"},\"old_value\":{\"name\":\"a\"}},"
-             "{" HEAD("4", "\"delete\",\"key_change_to\":\"\\\"public\\\".\\\"items\\\"/"
-                           "\\\"2\\\"\"") "," KEY(
-                 "1") ",\"value\":{\"id\":\"1\",\"name\":\"b\"}},"
-                      "{" HEAD("5", "\"insert\",\"key_change_from\":\"\\\"public\\\".\\\"items\\\"/"
-                                    "\\\"1\\\"\"") "," KEY(
-                          "2") ",\"value\":{\"id\":\"2\",\"name\":\"b\"}},"
-                               "{" HEAD("6", "\"delete\"") "," KEY(
-                                   "2") ",\"value\":{\"id\":\"2\",\"name\":null}}]");
+             "{" HEAD(
+                 "4",
+                 "\"delete\",\"key_change_to\":\"\\\"public\\\".\\\"items\\\"/"
+                 "\\\"2\\\"\"") "," KEY("1") ",\"value\":{\"id\":\"1\",\"name\":\"b\"}},"
+                                             "{" HEAD(
+                                                 "5",
+                                                 "\"insert\",\"key_change_from\":\"\\\"public\\\"."
+                                                 "\\\"items\\\"/"
+                                                 "\\\"1\\\"\"") "," KEY("2") ",\"value\":{\"id\":"
+                                                                             "\"2\",\"name\":\"b\"}"
+                                                                             "},"
+                                                                             "{" HEAD(
+                                                                                 "6",
+                                                                                 "\"delet"
+                                                                                 "e\"") "," KEY("2") ",\"value\":{"
+                                                                                                     "\"id\":"
+                                                                                                     "\"2\","
+                                                                                                     "\"name\":"
+                                                                                                     "null}}]");
 }
 
 static void
@@ -274,6 +288,28 @@ test_a_key_names_its_table_in_one_spelling(void **state)
         strstr(buf_str(&out), "{\"key\":\"\\\"public\\\".\\\"a//b..c\\\"d\\\"/\\\"1\\\"\""));
 }
 
+static void
+test_how_many_rows_an_item_makes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *item;
+        int delta;
+    } cases[] = {
+        {"", 0},
+        {"{\"headers\":{\"operation\":\"insert\"}},", 1},
+        {"{\"headers\":{\"operation\":\"delete\",\"last\":true}},", -1},
+        {"{\"headers\":{\"operation\":\"update\"}},", 0},
+        {"{\"value\":{\"operation\":\"delete\"},\"headers\":{\"operation\":\"insert\"}},", 1},
+        {"{\"value\":{\"a\":\"\\\"operation\\\":\\\"delete\"},\"headers\":{\"operation\":"
+         "\"insert\"}},",
+         1},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_int_equal(item_row_delta(view_str(cases[i].item)), cases[i].delta);
+    }
+}
+
 int
 main(void)
 {
@@ -282,6 +318,7 @@ main(void)
         TEST(test_the_transaction_of_the_specification),
         TEST(test_replica_full_has_all_columns_and_what_changed),
         TEST(test_an_update_without_a_change_sends_nothing),
+        cmocka_unit_test(test_how_many_rows_an_item_makes),
         TEST(test_a_snapshot_row_with_a_key_of_two_columns),
         TEST(test_the_order_of_the_key_is_not_that_of_the_columns),
         TEST(test_without_a_primary_key_every_column_is_key),
