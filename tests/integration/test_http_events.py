@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pylib.wait import until
+from pylib.wait import patience, until
 
 
 class Stream:
@@ -149,6 +149,37 @@ def test_more_than_a_hint_carries(client, module_engine, module_database, table)
     assert [item["value"]["id"] for item in items[:-1]] == [str(i) for i in range(1, 3001)]
     assert is_up_to_date(items[-1])
     stream.close()
+
+
+KEEP_ALIVE = 21.0
+
+
+def test_a_quiet_stream_is_kept_alive(client, module_engine, module_database, table):  # [29]
+    """A comment 21 s after the last message, or after the head; no sooner, no later."""
+    module_database.run(f"CREATE TABLE {table}_quiet (id int PRIMARY KEY)")
+    other = module_engine.client(f"{table}_quiet").sync()
+    quiet, spoken_to = Stream(module_engine.port, live(other)), Stream(module_engine.port, live(client))
+    began = {quiet: time.monotonic()}
+    time.sleep(3)
+    module_database.run(f"INSERT INTO {table} VALUES (1, 'x')")
+    assert len(spoken_to.wait_items(2)) == 2
+    began[spoken_to] = time.monotonic()
+    took = {}
+
+    def look():
+        for stream in (quiet, spoken_to):
+            stream.read(0.05)
+            if stream not in took and b": keep-alive\n\n" in stream.raw:
+                took[stream] = time.monotonic() - began[stream]
+        return len(took) == 2
+
+    until("a comment on both", look, KEEP_ALIVE + 5)
+    assert all(KEEP_ALIVE - 0.5 < seconds < KEEP_ALIVE + patience(1) for seconds in took.values()), took
+    assert quiet.items() == [] and len(spoken_to.items()) == 2
+    for stream in (quiet, spoken_to):
+        assert not stream.body()[1] and stream.body()[0].count(b": keep-alive\n\n") == 1
+        stream.close()
+    other.close()
 
 
 def test_rotation_ends_the_stream_without_a_word(client, module_engine, module_database, table):
