@@ -308,7 +308,7 @@ class ShapeClient:
             key = sorted((column for column, what in (self.schema or {}).items()
                           if "pk_index" in what), key=lambda c: self.schema[c]["pk_index"])
         rows = {}
-        for row in self.rows.values():
+        for row in list(self.rows.values()):  # in one go: a thread may be following the shape
             names = key or list(self.schema)
             rows[tuple(row[column] for column in names)] = row
         return rows
