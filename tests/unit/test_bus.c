@@ -163,6 +163,76 @@ test_who_asks_first_is_heard_when_the_peer_comes(void **state)
     bus_server_close(keeper.server);
 }
 
+static struct sockaddr_un
+test_address(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = test_url + strlen("ipc://");
+    memcpy(address.sun_path, path, strlen(path));
+    return address;
+}
+
+/* Killed between its connect and the first byte: NNG alone would never accept anybody again. */
+static void
+test_a_peer_that_leaves_at_once_makes_no_server_deaf(void **state)
+{
+    (void)state;
+    struct keeper keeper;
+    struct asker asker;
+    struct question question;
+    struct sockaddr_un address = test_address();
+    keeper_open(&keeper);
+    for (int i = 0; i < 200; i++) {
+        int peer = socket(AF_UNIX, SOCK_STREAM, 0);
+        assert_int_equal(connect(peer, (struct sockaddr *)&address, sizeof address), 0);
+        close(peer);
+    }
+    asker_open(&asker);
+    ask(&asker, &question, 1, 3000);
+    keeper.stop_at = 1;
+    asker.stop_at = 1;
+    loop_run(test_loop);
+    assert_int_equal(keeper.count, 1);
+    keeper_answer(&keeper);
+    loop_run(test_loop);
+    assert_int_equal(asker.answered, 1);
+    bus_client_close(asker.client);
+    bus_server_close(keeper.server);
+}
+
+/* The same from the other side: a server that dies as it is found is looked for again. */
+static void
+test_a_server_that_leaves_at_once_is_looked_for_again(void **state)
+{
+    (void)state;
+    struct keeper keeper;
+    struct asker asker;
+    struct question question;
+    struct sockaddr_un address = test_address();
+    int dying = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(dying, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(dying, 8), 0);
+    asker_open(&asker);
+    for (int i = 0; i < 8; i++) {
+        int accepted = accept(dying, NULL, NULL);
+        assert_true(accepted >= 0);
+        close(accepted);
+    }
+    assert_int_equal(unlink(address.sun_path), 0);
+    close(dying);
+    keeper_open(&keeper);
+    ask(&asker, &question, 1, 5000);
+    keeper.stop_at = 1;
+    asker.stop_at = 1;
+    loop_run(test_loop);
+    assert_int_equal(keeper.count, 1);
+    keeper_answer(&keeper);
+    loop_run(test_loop);
+    assert_int_equal(asker.answered, 1);
+    bus_client_close(asker.client);
+    bus_server_close(keeper.server);
+}
+
 /* A peer that accepts and then says nothing: NNG alone would wait ten seconds for it. */
 static void
 test_a_connection_that_is_never_made_is_given_up(void **state)
@@ -171,9 +241,7 @@ test_a_connection_that_is_never_made_is_given_up(void **state)
     struct keeper keeper;
     struct asker asker;
     struct question question;
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *path = test_url + strlen("ipc://");
-    memcpy(address.sun_path, path, strlen(path));
+    struct sockaddr_un address = test_address();
     int mute = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(mute, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(mute, 1), 0);
@@ -182,7 +250,7 @@ test_a_connection_that_is_never_made_is_given_up(void **state)
     ask(&asker, &question, 1, 6000);
     int accepted = accept(mute, NULL, NULL);
     assert_true(accepted >= 0);
-    assert_int_equal(unlink(path), 0);
+    assert_int_equal(unlink(address.sun_path), 0);
     keeper_open(&keeper);
     keeper.stop_at = 1;
     asker.stop_at = 1; /* in vain */
@@ -465,6 +533,8 @@ main(void)
         TEST(test_many_requests_are_open_and_answered_in_any_order),
         TEST(test_who_asks_first_is_heard_when_the_peer_comes),
         TEST(test_a_connection_that_is_never_made_is_given_up),
+        TEST(test_a_peer_that_leaves_at_once_makes_no_server_deaf),
+        TEST(test_a_server_that_leaves_at_once_is_looked_for_again),
         TEST(test_a_lost_peer_is_an_error_and_nothing_is_sent_again),
         TEST(test_a_deadline_passes_with_and_without_a_peer),
         TEST(test_50_megabytes_pass_both_ways),
