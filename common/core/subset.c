@@ -56,11 +56,9 @@ has_subquery(const struct sql_node *node)
 }
 
 bool
-subset_where(const struct shape_def *def, const struct where_scope *subset,
-             const struct sql_node *tree, const struct where_param *params, size_t param_count,
-             struct buf *sql_out, struct err *err)
+subset_where(const struct shape_def *def, const struct where_scope *scope,
+             const struct sql_node *tree, struct buf *sql_out, struct err *err)
 {
-    struct where_scope scope = *subset;
     struct expr *expr;
     if (tree == NULL) {
         buf_append_view(sql_out, def->where_sql);
@@ -69,10 +67,8 @@ subset_where(const struct shape_def *def, const struct where_scope *subset,
     if (has_subquery(tree)) {
         return err_set(err, ERR_INVALID, "Subqueries are not allowed in subsets");
     }
-    scope.params = params;
-    scope.param_count = param_count;
     struct arena *mem = arena_new(SUBSET_ARENA_MAX);
-    bool ok = where_check_tree(tree, &scope, mem, &expr, err);
+    bool ok = where_check_tree(tree, scope, mem, &expr, err);
     if (ok) {
         if (def->where_sql.size > 0) {
             buf_append_byte(sql_out, '(');
@@ -80,7 +76,7 @@ subset_where(const struct shape_def *def, const struct where_scope *subset,
             buf_append_str(sql_out, ") AND ");
         }
         buf_append_byte(sql_out, '(');
-        where_sql(expr, &scope, sql_out);
+        where_sql(expr, scope, sql_out);
         buf_append_byte(sql_out, ')');
     }
     arena_free(mem);

@@ -23,13 +23,12 @@ struct where_scope subset_scope(const struct shape_def *def, bool has_queryable,
 
 /*
  * The WHERE of the whole: the shape's and the subset's, each in parentheses. `tree` NULL: the
- * shape's alone; nothing is appended when it has none. $1 is params[0].
+ * shape's alone; nothing is appended when it has none. The parameters are the scope's.
  *
  * Errors: ERR_INVALID, the text that the client gets under subset.where.
  */
 NODISCARD bool subset_where(const struct shape_def *def, const struct where_scope *scope,
-                            const struct sql_node *tree, const struct where_param *params,
-                            size_t param_count, struct buf *sql_out, struct err *err);
+                            const struct sql_node *tree, struct buf *sql_out, struct err *err);
 
 /*
  * ORDER BY's list: columns, ASC or DESC, NULLS FIRST or LAST.

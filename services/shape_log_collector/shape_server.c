@@ -494,13 +494,12 @@ on_request(void *ctx, struct bus_request *request, struct view message)
     struct envelope envelope;
     union body body;
     struct arena *mem = arena_new(MESSAGE_ARENA_MAX);
-    if (!proto_peek(message, &envelope, &err)) {
-        refuse(server, request, err.msg);
-    } else if (envelope.kind == PROTO_shape_open) {
+    bool is_read = proto_peek(message, &envelope, &err);
+    if (is_read && envelope.kind == PROTO_shape_open) {
         opening_start(server->collector, &server->openings, request, message);
-    } else if (!is_of_this_channel(envelope.kind)) {
+    } else if (is_read && !is_of_this_channel(envelope.kind)) {
         refuse(server, request, "not a message of this channel");
-    } else if (!proto_decode(message, envelope.kind, mem, &body, &err)) {
+    } else if (!is_read || !proto_decode(message, envelope.kind, mem, &body, &err)) {
         refuse(server, request, err.msg);
     } else {
         dispatch(server, request, &envelope, &body);

@@ -430,7 +430,7 @@ on_retry(void *ctx)
 /* ---- the request */
 
 static bool
-write_where(struct subset *subset, const struct shape_subset *wish, const struct where_scope *scope,
+write_where(struct subset *subset, const struct shape_subset *wish, struct where_scope *scope,
             struct arena *mem, struct err *err)
 {
     struct sql_node *tree = NULL;
@@ -442,8 +442,10 @@ write_where(struct subset *subset, const struct shape_subset *wish, const struct
             params[number - 1] = (struct where_param){true, wish->params[i].value};
         }
     }
+    scope->params = params;
+    scope->param_count = count;
     return (wish->where.size == 0 || sql_parse_where(wish->where, mem, &tree, err)) &&
-           subset_where(subset->shape->def, scope, tree, params, count, &subset->where, err);
+           subset_where(subset->shape->def, scope, tree, &subset->where, err);
 }
 
 static bool

@@ -48,15 +48,16 @@ make_def(struct arena *mem)
 }
 
 static void
-check_where(const struct shape_def *def, const struct where_scope *scope, struct view text,
+check_where(const struct shape_def *def, struct where_scope *scope, struct view text,
             struct arena *mem)
 {
     struct err err;
     struct sql_node *tree;
     struct buf sql = {0};
     struct where_param param = {true, view_str("10")};
-    if (sql_parse_where(text, mem, &tree, &err) &&
-        subset_where(def, scope, tree, &param, 1, &sql, &err)) {
+    scope->params = &param;
+    scope->param_count = 1;
+    if (sql_parse_where(text, mem, &tree, &err) && subset_where(def, scope, tree, &sql, &err)) {
         size_t own = def->where_sql.size;
         struct sql_node *again;
         if (sql.bytes[0] != '(' || memcmp(sql.bytes + 1, def->where_sql.bytes, own) != 0 ||

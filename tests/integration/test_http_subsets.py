@@ -516,6 +516,38 @@ def test_database_away(make_cluster, make_engine):  # [35]
     until("a subset", lambda: ask(http, subset__where="n > 5").status == 200, 30, 0.3)
 
 
+@pytest.mark.parametrize("service", ["connection", "shape-log-collector"])
+def test_a_service_that_dies_under_a_subset(database, engine, service):  # [35]
+    """The client is told at once, and its next try is answered by the successor."""
+    database.run(CREATE)
+    http = engine.http()
+    ask(http)
+    engine.wait_log("event=shape_complete")
+    answers = []
+    with closing(database.connect()) as holder:
+        holder.autocommit = False
+        holder.cursor().execute("LOCK TABLE h_items IN ACCESS EXCLUSIVE MODE")
+        asking = threading.Thread(target=lambda: answers.append(
+            ask(Http(engine.port), subset__where="n > 5")), daemon=True)
+        asking.start()
+        until("the query to wait", lambda: database.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND"
+            " query LIKE '%h_items%'") == 1)
+        engine.kill(service)
+        holder.rollback()
+    asking.join(30)
+    assert answers[0].status in (200, 503), answers[0]
+    assert answers[0].status == 200 or int(answers[0].headers["retry-after"]) > 0
+    until("a subset", lambda: ask(http, subset__where="n > 5").status == 200, 30, 0.3)
+    assert list(taken(ask(http, subset__where="n > 5"))) == [1]
+
+
+def test_without_the_storage_folder(database, make_engine):  # design §6: the other reader
+    database.run(CREATE)
+    http = make_engine(database, SHAPEWIRE_API_STORAGE="remote").start().http()
+    assert list(taken(ask(http, subset__where="n > 5"))) == [1]
+
+
 def test_a_table_that_changed(database, engine):
     """The shape ends, and the next handle's rows are of the new table."""
     database.run(CREATE)

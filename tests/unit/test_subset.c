@@ -44,13 +44,15 @@ make(const char *where)
 }
 
 static bool
-write_where(const struct where_scope *scope, const char *where, const char *param)
+write_where(struct where_scope *scope, const char *where, const char *param)
 {
     struct sql_node *tree = NULL;
-    struct where_param params[] = {{true, view_str(param)}};
+    const struct where_param params[] = {{true, view_str(param)}};
     buf_clear(&sql);
+    scope->params = params;
+    scope->param_count = param[0] != 0;
     return (where == NULL || sql_parse_where(view_str(where), mem, &tree, &err)) &&
-           subset_where(def, scope, tree, params, param[0] != 0, &sql, &err);
+           subset_where(def, scope, tree, &sql, &err);
 }
 
 static void
