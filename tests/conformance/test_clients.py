@@ -151,6 +151,7 @@ class Writer:
 class WriteApi:
     """The application's own server: clients write through it, not through the engine.
 
+    POST /sql runs its body.
     POST /rows {"operation": …, "row": {id, n, v}} answers {"txid": …}, as TanStack DB wants it.
     PUT /document?room=… and /awareness?room=…&client_id=… store the body, as y-electric wants it.
     """
@@ -187,6 +188,9 @@ class WriteApi:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def write(self, url, body):
+        if url.path == "/sql":
+            self.database.run(body.decode())
+            return {}
         if url.path == "/rows":
             wish = json.loads(body)
             statement, values = wish["operation"], wish["row"]
@@ -272,3 +276,8 @@ def test_yjs_documents_become_equal(packages, tmp_path, database, engine, write_
         assert passed == 4
     finally:
         node.kill()
+
+
+def test_electric_client_in_each_mode(packages, tmp_path, database, engine, write_api):
+    run_under_writes(packages, tmp_path, database, engine, "client.test.js", 9,
+                     WRITE_URL=write_api.url)
