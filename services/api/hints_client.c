@@ -23,14 +23,6 @@ hints_client_processed(const struct hints_client *client)
 }
 
 void
-hints_client_heard(struct hints_client *client, uint64_t processed_lsn)
-{
-    if (processed_lsn > client->processed_lsn) {
-        client->processed_lsn = processed_lsn;
-    }
-}
-
-void
 hints_client_gone(struct api *api, struct view handle)
 {
     definitions_forget(api->definitions, handle);
@@ -81,7 +73,9 @@ on_hint(void *ctx, struct view message)
     if (incarnation_compare(envelope.sender_incarnation, client->from) < 0) {
         return; /* a late word of a collector that is no more */
     }
-    hints_client_heard(client, hints.processed_lsn);
+    if (hints.processed_lsn > client->processed_lsn) {
+        client->processed_lsn = hints.processed_lsn;
+    }
     if (is_gap(client, envelope.sender_incarnation, hints.seq)) {
         log_debug("event=hints_missed seq=%llu", (unsigned long long)hints.seq);
         definitions_forget_all(api->definitions);

@@ -17,11 +17,11 @@ struct hints_client;
 NODISCARD bool hints_client_open(struct api *api, const char *url, struct hints_client **client_out,
                                  struct err *err);
 
-/* The highest LSN that the engine is known to have processed. */
+/*
+ * What the engine has processed: whatever lies before it was told by hints, or will be read by all
+ * who wait, for a hint was missed.
+ */
 uint64_t hints_client_processed(const struct hints_client *client);
-
-/* Some other message said so. */
-void hints_client_heard(struct hints_client *client, uint64_t processed_lsn);
 
 /* NULL is accepted. */
 void hints_client_close(struct hints_client *client);

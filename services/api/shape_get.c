@@ -218,7 +218,7 @@ answer_items(struct get *get, const struct answer_part *items, struct log_offset
 
 /* Nothing came: a time-out, or offset=now. */
 static void
-answer_nothing(struct get *get, struct log_offset end)
+answer_nothing(struct get *get, struct log_offset end, uint64_t seen_lsn)
 {
     struct buf asked = {0};
     struct buf body = {0};
@@ -228,7 +228,7 @@ answer_nothing(struct get *get, struct log_offset end)
     reply.is_unchanged = true;
     reply.monotonic_us = clock_mono_us();
     buf_append_byte(&body, '[');
-    reply_up_to_date(hints_client_processed(get->api->hints), &body);
+    reply_up_to_date(seen_lsn, &body);
     buf_append_byte(&body, ']');
     struct blob *blob = blob_new(buf_view(&body));
     get_send_ok(get, &reply, &(struct answer_part){.blob = blob, .size = blob->size, .fd = -1}, 1);
@@ -385,7 +385,7 @@ on_items(struct get *get, const struct log_range *range)
             get->offset = range->end;
             get_read(get);
         } else {
-            answer_nothing(get, range->log_end);
+            answer_nothing(get, range->log_end, range->processed_lsn);
         }
         return;
     }
@@ -399,7 +399,9 @@ on_items(struct get *get, const struct log_range *range)
     }
     bool is_up_to_date =
         range->is_end && get->asked != SHAPE_OFFSET_START && !is_virtual(range->end);
-    uint64_t seen_lsn = hints_client_processed(get->api->hints);
+    /* As it was when the range was read: what was heard since may lie behind its end (a client that
+     * is told a larger LSN forgets what it knows of a subset's snapshot). */
+    uint64_t seen_lsn = range->processed_lsn;
     if (get->is_live || range->end.lsn > seen_lsn) {
         seen_lsn = range->end.lsn;
     }
@@ -427,9 +429,6 @@ on_range(void *ctx, const struct log_range *range)
 {
     struct get *get = ctx;
     get->read = NULL;
-    if (!range->is_kept) {
-        hints_client_heard(get->api->hints, range->processed_lsn);
-    }
     switch (range->result) {
     case LOG_RANGE:
         on_items(get, range);
@@ -490,7 +489,7 @@ on_live_timeout(struct get *get)
     } else if (get->is_beyond) {
         answer_invalid(get, view_str("offset"), view_str("out of bounds for this shape"));
     } else {
-        answer_nothing(get, get->offset);
+        answer_nothing(get, get->offset, hints_client_processed(get->api->hints));
     }
 }
 

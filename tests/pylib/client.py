@@ -231,6 +231,7 @@ class ShapeClient:
         headers = item["headers"]
         position = (int(headers["lsn"]), headers["op_position"])
         assert position > self.position, f"{item} after {self.position}"
+        assert position[0] >= self.seen_lsn, f"{item} was said to have come: {self.seen_lsn}"
         assert self.open_transaction in (None, position[0]), f"no last before {item}"
         assert self.open_transaction is not None or position[0] > self.position[0], \
             f"a second last in {position[0]}: {item}"
