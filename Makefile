@@ -61,7 +61,7 @@ FUZZ   := $(patsubst tests/fuzz/%.c,build/fuzz/bin/%,$(wildcard tests/fuzz/fuzz_
 SRC    := $(wildcard $(addsuffix /*.[ch],common common/core proto services/* tests/*))
 
 PG ?=
-.PHONY: help build run test faults docs-check coverage check unit asan tsan asan-all tsan-all bench fuzz lint tidy format format-check install clean
+.PHONY: help build run test oracle faults docs-check coverage check unit asan tsan asan-all tsan-all bench fuzz lint tidy format format-check install clean
 help: ## this list
 	@grep -hE '^[a-z0-9 -]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t20
 
@@ -94,6 +94,13 @@ tsan: ## the unit tests under ThreadSanitizer
 
 asan-all tsan-all: ## every test under it: what test does, a quarter of an hour and more
 	$(MAKE) MODE=$(@:-all=) test
+
+ORACLE_PAIRS ?= 1000000
+oracle: ## where clauses against Postgres: ORACLE_PAIRS (expression, row) pairs, every operator at least 200
+	tools/install-deps build test
+	$(MAKE) -j$$(nproc) build
+	cd tests && SHAPEWIRE_ORACLE_PAIRS=$(ORACLE_PAIRS) \
+	    /usr/bin/python3 -m pytest -q -s integration/test_where_oracle.py
 
 bench: ## figures of the whole engine, each beside a limit measured in the same run
 	tools/install-deps build test bench

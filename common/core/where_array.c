@@ -244,9 +244,25 @@ where_array_overlaps(struct where_type type, const struct where_array *a,
     return false;
 }
 
-static void
-print_quoted(struct view text, struct buf *out)
+/* As Postgres' array_out does it, so that the text of an array is Postgres' too. */
+static bool
+needs_quotes(struct view text)
 {
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.bytes[i] != 0 && strchr("\"\\{}, \t\n\r\v\f", text.bytes[i]) != NULL) {
+            return true;
+        }
+    }
+    return text.size == 0 || is_null_word(text);
+}
+
+static void
+print_element(struct view text, struct buf *out)
+{
+    if (!needs_quotes(text)) {
+        buf_append_view(out, text);
+        return;
+    }
     buf_append_byte(out, '"');
     for (size_t i = 0; i < text.size; i++) {
         if (text.bytes[i] == '"' || text.bytes[i] == '\\') {
@@ -273,9 +289,13 @@ print_level(struct where_type element, const struct where_array *array, size_t d
             buf_append_str(out, "NULL");
             continue;
         }
+        if (element.base == WT_BOOL) { /* bool's output function; a cast alone spells it in full */
+            buf_append_str(out, item->boolean ? "t" : "f");
+            continue;
+        }
         struct buf text = {0};
         where_value_print(element, item, &text);
-        print_quoted(buf_view(&text), out);
+        print_element(buf_view(&text), out);
         buf_free(&text);
     }
     buf_append_byte(out, '}');

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/core/where_cast.h"
+#include "common/core/where_datetime.h"
 #include "common/core/where_eval.h"
 #include "common/core/where_ops.h"
 #include "common/core/where_resolve.h"
@@ -125,6 +126,12 @@ read_literal(struct where_builder *b, struct expr *expr, struct where_type type)
     struct expr *typed = where_make(b, EXPR_CONST, expr->location, 0);
     typed->type = type;
     typed->value.is_null = expr->value.is_null;
+    bool is_moment = type.base == WT_TIMESTAMPTZ && !type.is_array && !expr->value.is_null;
+    if (is_moment && !datetime_has_offset(expr->value.text)) { /* a session would have to say it */
+        return where_fail(b, expr->location, "invalid syntax for type timestamptz: %.*s",
+                          (int)(expr->value.text.size < 128 ? expr->value.text.size : 128),
+                          (const char *)expr->value.text.bytes);
+    }
     if (!expr->value.is_null &&
         !where_value_parse(type, expr->value.text, b->mem, &typed->value, b->err)) {
         return where_fail_err(b, expr->location);
@@ -436,9 +443,25 @@ where_make_function(struct where_builder *b, struct view name, struct expr **arg
                       arg_count > 2 ? ", " : "", arg_count > 2 ? where_type_name(types[2]) : "");
 }
 
+static struct where_type
+param_type(const struct where_builder *b, const struct expr *expr)
+{
+    bool is_param = expr->kind == EXPR_CONST && expr->column > 0;
+    return is_param ? b->param_types[expr->column - 1] : (struct where_type){.base = WT_UNKNOWN};
+}
+
+static void
+set_param_type(struct where_builder *b, const struct expr *expr, struct where_type type)
+{
+    if (expr->kind == EXPR_CONST && expr->column > 0) {
+        b->param_types[expr->column - 1] = type;
+    }
+}
+
 bool
 where_same_type(struct where_builder *b, struct expr **left, struct expr **right, int32_t location)
 {
+    struct where_type seen[2] = {param_type(b, *left), param_type(b, *right)};
     struct expr *equal = where_make_operator(b, view_str("="), *left, *right, location);
     if (equal == NULL) {
         return false;
@@ -448,8 +471,12 @@ where_same_type(struct where_builder *b, struct expr **left, struct expr **right
         *right = equal->args[1];
         return true;
     }
-    struct expr *args[2] = {*left, *right}; /* float4 with float8, or both constants and folded */
+    /* float4 with float8, or both constants and folded */
+    bool is_call = equal->kind == EXPR_CALL;
+    struct expr *args[2] = {is_call ? equal->args[0] : *left, is_call ? equal->args[1] : *right};
     struct where_type type;
+    set_param_type(b, *left, seen[0]); /* what a parameter became for `=` was a try */
+    set_param_type(b, *right, seen[1]);
     if (!where_common_type(b, "ARRAY", args, 2, &type, location)) {
         return false;
     }
@@ -471,6 +498,9 @@ find_common_type(struct expr *const *args, size_t count, struct where_type *type
         *other = args[i]->type;
         if (other->base == WT_UNKNOWN || where_type_equal(*other, *type)) {
             continue;
+        }
+        if (type->base != WT_UNKNOWN && !where_is_one_category(type->base, other->base)) {
+            return false; /* time becomes interval, but not as one of several */
         }
         bool is_wider = type->base != WT_UNKNOWN && where_cast_is_implicit(*other, *type);
         if (type->base == WT_UNKNOWN || (where_cast_is_implicit(*type, *other) && !is_wider)) {
@@ -583,18 +613,27 @@ where_make_in(struct where_builder *b, struct expr *left, struct expr **items, s
     return expr;
 }
 
+/* What an array literal without a type is: of what the operator takes beside the left side. */
+static struct where_type
+array_for(struct view name, struct where_type left)
+{
+    const struct where_type types[2] = {left, {.base = WT_UNKNOWN}};
+    const struct where_fn *fn;
+    struct where_type type = left.base == WT_UNKNOWN ? (struct where_type){.base = WT_TEXT} : left;
+    if (left.base != WT_ENUM && !left.is_array &&
+        where_resolve(name, FN_OPERATOR, types, 2, &fn) == RESOLVED) {
+        type = (struct where_type){.base = fn->args[1]};
+    }
+    type.is_array = true;
+    return type;
+}
+
 struct expr *
 where_make_any(struct where_builder *b, enum expr_kind kind, struct view name, struct expr *left,
                struct expr *right, int32_t location)
 {
     if (right->type.base == WT_UNKNOWN && !right->type.is_array) {
-        struct where_type type =
-            left->type.base == WT_UNKNOWN ? (struct where_type){.base = WT_TEXT} : left->type;
-        if (type.base == WT_VARCHAR || type.base == WT_NAME) {
-            type.base = WT_TEXT;
-        }
-        type.is_array = true;
-        right = where_coerce(b, right, type);
+        right = where_coerce(b, right, array_for(name, left->type));
         if (right == NULL) {
             return NULL;
         }

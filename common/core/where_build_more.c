@@ -111,8 +111,11 @@ where_build_nullif(struct where_builder *b, const struct sql_node *node)
         return NULL;
     }
     struct expr *first = left;
+    if (!where_same_type(b, &left, &right, node->location)) {
+        return NULL;
+    }
     struct expr *equal = where_make_operator(b, view_str("="), left, right, node->location);
-    if (equal == NULL || !where_same_type(b, &left, &right, node->location)) {
+    if (equal == NULL) {
         return NULL;
     }
     bool keeps_type = (is_integer(first->type) && is_integer(left->type)) ||

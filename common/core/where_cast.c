@@ -36,6 +36,9 @@ static const struct cast_row casts[] = {
     {WT_VARCHAR, WT_BPCHAR, true},
     {WT_BPCHAR, WT_TEXT, true},
     {WT_BPCHAR, WT_VARCHAR, true},
+    {WT_TEXT, WT_NAME, true},
+    {WT_VARCHAR, WT_NAME, true},
+    {WT_BPCHAR, WT_NAME, true},
     {WT_NAME, WT_TEXT, true},
     {WT_DATE, WT_TIMESTAMP, true},
     {WT_TIME, WT_INTERVAL, true},
@@ -261,7 +264,11 @@ where_cast_convert(struct where_scratch *scratch, struct where_type from, struct
     } else if (convert_time(scratch, from.base, to.base, value, &result, &ok)) {
         /* done */
     } else if (from.base == WT_BPCHAR && to.base != WT_BPCHAR) {
-        result.text = without_trailing_blanks(value->text);
+        bool is_name = to.base == WT_NAME; /* which is cut before it loses its blanks */
+        result.text =
+            without_trailing_blanks(is_name ? where_value_name(value->text) : value->text);
+    } else if (to.base == WT_NAME) {
+        result.text = where_value_name(value->text);
     } /* else: the same value under another name */
     if (ok) {
         *result_out = result;

@@ -312,6 +312,23 @@ build_in(struct where_builder *b, const struct sql_node *node)
 
 /* ---- lists of one type */
 
+/* As Postgres does before it evaluates: NULLs say nothing, and nothing counts behind a constant. */
+static struct expr *
+fold_coalesce(struct where_builder *b, struct expr *expr)
+{
+    size_t kept = 0;
+    bool is_decided = false;
+    for (size_t i = 0; i < expr->arg_count && !is_decided; i++) {
+        bool is_known = expr->args[i]->kind == EXPR_CONST;
+        if (!is_known || !expr->args[i]->value.is_null) {
+            expr->args[kept++] = expr->args[i];
+            is_decided = is_known;
+        }
+    }
+    expr->arg_count = kept > 0 ? kept : 1;
+    return expr->arg_count == 1 ? expr->args[0] : where_fold(b, expr);
+}
+
 static struct expr *
 build_list(struct where_builder *b, const struct sql_node *node, enum expr_kind kind)
 {
@@ -344,7 +361,7 @@ build_list(struct where_builder *b, const struct sql_node *node, enum expr_kind 
         }
         expr->type.is_array = true;
     }
-    return where_fold(b, expr);
+    return kind == EXPR_COALESCE ? fold_coalesce(b, expr) : where_fold(b, expr);
 }
 
 /* ---- casts */

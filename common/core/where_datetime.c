@@ -1,6 +1,7 @@
 #include "common/core/where_datetime.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "common/core/text_cursor.h"
 
@@ -64,8 +65,8 @@ static bool
 take_civil(struct text_cursor *c, struct civil *civil)
 {
     return text_take_digits(c, 4, 7, &civil->year) && text_take(c, '-') &&
-           text_take_digits(c, 2, 2, &civil->month) && text_take(c, '-') &&
-           text_take_digits(c, 2, 2, &civil->day);
+           text_take_digits(c, 1, 2, &civil->month) && text_take(c, '-') &&
+           text_take_digits(c, 1, 2, &civil->day);
 }
 
 /* " BC" may end the text; the rest must be used up. */
@@ -92,11 +93,11 @@ take_clock(struct text_cursor *c, int64_t *us_out)
     int64_t minute;
     int64_t second = 0;
     int64_t fraction = 0;
-    if (!text_take_digits(c, 2, 2, &hour) || !text_take(c, ':') ||
-        !text_take_digits(c, 2, 2, &minute)) {
+    if (!text_take_digits(c, 1, 2, &hour) || !text_take(c, ':') ||
+        !text_take_digits(c, 1, 2, &minute)) {
         return false;
     }
-    if (text_take(c, ':') && !text_take_digits(c, 2, 2, &second)) {
+    if (text_take(c, ':') && !text_take_digits(c, 1, 2, &second)) {
         return false;
     }
     if (text_take(c, '.') && !text_take_fraction(c, &fraction)) {
@@ -137,13 +138,27 @@ take_zone(struct text_cursor *c, int64_t *us_out)
 }
 
 static bool
+is_word(struct view text, const char *word)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t b = text.bytes[i];
+        if (word[i] == '\0' || (b >= 'A' && b <= 'Z' ? b | 0x20 : b) != (uint8_t)word[i]) {
+            return false;
+        }
+    }
+    return word[text.size] == '\0';
+}
+
+static bool
 take_special(struct view text, int64_t plus, int64_t minus, int64_t epoch, int64_t *value_out)
 {
-    if (view_is(text, "infinity")) {
+    struct text_cursor c = text_trimmed(text);
+    struct view trimmed = {c.next, (size_t)(c.end - c.next)};
+    if (is_word(trimmed, "infinity")) {
         *value_out = plus;
-    } else if (view_is(text, "-infinity")) {
+    } else if (is_word(trimmed, "-infinity")) {
         *value_out = minus;
-    } else if (view_is(text, "epoch")) {
+    } else if (is_word(trimmed, "epoch")) {
         *value_out = epoch;
     } else {
         return false;
@@ -151,15 +166,49 @@ take_special(struct view text, int64_t plus, int64_t minus, int64_t epoch, int64
     return true;
 }
 
-bool
-datetime_parse_date(struct view text, int64_t *days_out)
+/* A date, a time behind it, an offset behind that: what stands there of it. */
+struct stamp {
+    int64_t days;
+    int64_t clock;
+    int64_t zone;
+    bool has_zone;
+};
+
+static bool
+take_stamp(struct view text, struct stamp *stamp)
 {
     struct civil civil;
     struct text_cursor c = text_trimmed(text);
+    *stamp = (struct stamp){0};
+    if (!take_civil(&c, &civil)) {
+        return false;
+    }
+    struct text_cursor before = c;
+    if (text_take(&c, ' ') || text_take(&c, 'T')) {
+        if (!take_clock(&c, &stamp->clock)) {
+            c = before; /* " BC" */
+        } else {
+            struct text_cursor behind = c;
+            (void)text_take(&c, ' ');
+            stamp->has_zone = take_zone(&c, &stamp->zone);
+            c = stamp->has_zone ? c : behind;
+        }
+    }
+    return finish_civil(&c, civil, &stamp->days);
+}
+
+bool
+datetime_parse_date(struct view text, int64_t *days_out)
+{
+    struct stamp stamp;
     if (take_special(text, INT32_MAX, INT32_MIN, -DAYS_1970_TO_2000, days_out)) {
         return true;
     }
-    return take_civil(&c, &civil) && finish_civil(&c, civil, days_out);
+    if (!take_stamp(text, &stamp)) {
+        return false;
+    }
+    *days_out = stamp.days;
+    return true;
 }
 
 /* "03:04:05 PM": the hour is from 1 to 12. */
@@ -184,42 +233,53 @@ apply_meridiem(struct text_cursor *c, int64_t *us)
     return true;
 }
 
+/* With a date before it the time is meant; an offset says nothing about it. */
 bool
 datetime_parse_time(struct view text, int64_t *us_out)
 {
     struct text_cursor c = text_trimmed(text);
-    return take_clock(&c, us_out) && apply_meridiem(&c, us_out);
+    if (!take_clock(&c, us_out)) {
+        struct stamp stamp;
+        *us_out = 0;
+        bool has_clock = text.size > 0 && memchr(text.bytes, ':', text.size) != NULL;
+        if (!has_clock || !take_stamp(text, &stamp)) {
+            return false;
+        }
+        *us_out = stamp.clock;
+        return true;
+    }
+    struct text_cursor behind = c;
+    int64_t zone;
+    (void)text_take(&c, ' ');
+    if (take_zone(&c, &zone) && text_at_end(&c)) {
+        return true;
+    }
+    return apply_meridiem(&behind, us_out);
 }
 
 bool
 datetime_parse_timestamp(struct view text, bool with_zone, int64_t *us_out)
 {
-    struct civil civil;
-    int64_t clock;
-    int64_t zone = 0;
-    int64_t days;
-    struct text_cursor c = text_trimmed(text);
+    struct stamp stamp;
+    int64_t us;
     if (take_special(text, DATETIME_INFINITY, DATETIME_MINUS_INFINITY,
                      -DAYS_1970_TO_2000 * DATETIME_US_PER_DAY, us_out)) {
         return true;
     }
-    if (!take_civil(&c, &civil) || !(text_take(&c, ' ') || text_take(&c, 'T')) ||
-        !take_clock(&c, &clock)) {
-        return false;
-    }
-    if (with_zone && !take_zone(&c, &zone)) {
-        return false;
-    }
-    if (!finish_civil(&c, civil, &days)) {
-        return false;
-    }
-    int64_t us;
-    if (__builtin_mul_overflow(days, DATETIME_US_PER_DAY, &us) ||
-        __builtin_add_overflow(us, clock + zone, &us)) {
+    if (!take_stamp(text, &stamp) || __builtin_mul_overflow(stamp.days, DATETIME_US_PER_DAY, &us) ||
+        __builtin_add_overflow(us, stamp.clock + (with_zone ? stamp.zone : 0), &us)) {
         return false;
     }
     *us_out = us;
     return us >= TIMESTAMP_MIN_US && us < TIMESTAMP_END_US;
+}
+
+bool
+datetime_has_offset(struct view text)
+{
+    struct stamp stamp;
+    int64_t ignored;
+    return take_special(text, 0, 0, 0, &ignored) || (take_stamp(text, &stamp) && stamp.has_zone);
 }
 
 /* ---- writing */

@@ -3,7 +3,8 @@
  *
  * Reads what Postgres writes with DateStyle ISO, TimeZone UTC and IntervalStyle iso_8601 (BC,
  * five-digit years, infinity and 24:00:00 included), and the ISO forms that people write in a where
- * clause. A timestamp needs its time and a timestamptz its offset: nothing depends on a session.
+ * clause. As in Postgres a date stands for its midnight, and what is more than asked for is ignored;
+ * a timestamptz without an offset is UTC, which our sessions are set to (literals must have one).
  *
  * Threading: no state, any thread.
  */
@@ -23,8 +24,11 @@ NODISCARD bool datetime_parse_date(struct view text, int64_t *days_out);
 /* Microseconds since midnight, 24:00:00 included. */
 NODISCARD bool datetime_parse_time(struct view text, int64_t *us_out);
 
-/* Microseconds since 2000-01-01 00:00:00; with_zone: UTC, and the text must have an offset. */
+/* Microseconds since 2000-01-01 00:00:00; with_zone: in UTC, where an offset in the text counts. */
 NODISCARD bool datetime_parse_timestamp(struct view text, bool with_zone, int64_t *us_out);
+
+/* Does the text say itself which moment it means? */
+bool datetime_has_offset(struct view text);
 
 /* ISO 8601 and Postgres' own styles; a fraction is for seconds only. */
 NODISCARD bool datetime_parse_interval(struct view text, struct where_interval *interval_out);

@@ -4,6 +4,7 @@
 
 #include "common/core/where_array.h"
 #include "common/core/where_cast.h"
+#include "common/core/where_datetime.h"
 #include "common/core/where_fn.h"
 #include "common/core/where_memo.h"
 
@@ -38,6 +39,32 @@ eval_column(const struct expr *expr, struct where_row *row, struct where_value *
     return true;
 }
 
+/*
+ * A date beside a timestamp: Postgres compares the two without making a timestamp of the date, so
+ * one behind the last timestamp is no error but later than any.
+ */
+static bool
+eval_compared(const struct expr *expr, struct where_row *row, struct where_value *out,
+              struct err *err)
+{
+    if (expr->kind != EXPR_CONVERT || !expr->is_implicit || expr->type.base != WT_TIMESTAMP ||
+        expr->args[0]->type.base != WT_DATE) {
+        return eval(expr, row, out, err);
+    }
+    if (!eval(expr->args[0], row, out, err)) {
+        return false;
+    }
+    if (out->is_null) {
+        return true;
+    }
+    struct err ignored;
+    struct where_scratch scratch = {.mem = row->mem, .err = &ignored};
+    if (!where_cast_convert(&scratch, expr->args[0]->type, expr->type, out, out)) {
+        out->integer = DATETIME_INFINITY - 1;
+    }
+    return true;
+}
+
 static bool
 call(const struct expr *expr, struct where_type arg_type, struct where_row *row,
      const struct where_value *args, struct where_value *out, struct err *err)
@@ -59,14 +86,18 @@ static bool
 eval_call(const struct expr *expr, struct where_row *row, struct where_value *out, struct err *err)
 {
     struct where_value args[WHERE_FN_ARGS];
+    bool has_null = false;
+    bool is_compared = expr->fn->result == WT_BOOL && expr->fn->args[0] == WT_TIMESTAMP;
     for (size_t i = 0; i < expr->arg_count; i++) {
-        if (!eval(expr->args[i], row, &args[i], err)) {
+        if (!(is_compared ? eval_compared(expr->args[i], row, &args[i], err)
+                          : eval(expr->args[i], row, &args[i], err))) {
             return false;
         }
-        if (args[i].is_null && (expr->fn->flags & FN_TAKES_NULL) == 0) {
-            *out = null_value;
-            return true;
-        }
+        has_null = has_null || args[i].is_null;
+    }
+    if (has_null && (expr->fn->flags & FN_TAKES_NULL) == 0) {
+        *out = null_value; /* only now: an argument that fails does so whatever the others are */
+        return true;
     }
     return call(expr, expr->args[0]->type, row, args, out, err);
 }
@@ -123,7 +154,8 @@ eval_distinct(const struct expr *expr, struct where_row *row, struct where_value
 {
     struct where_value a;
     struct where_value b;
-    if (!eval(expr->args[0], row, &a, err) || !eval(expr->args[1], row, &b, err)) {
+    if (!eval_compared(expr->args[0], row, &a, err) ||
+        !eval_compared(expr->args[1], row, &b, err)) {
         return false;
     }
     bool distinct = a.is_null != b.is_null;
@@ -142,7 +174,8 @@ eval_any(const struct expr *expr, struct where_row *row, struct where_value *out
     struct where_value args[2];
     struct where_value array;
     bool deciding = expr->kind == EXPR_ANY;
-    if (!eval(expr->args[0], row, &args[0], err) || !eval(expr->args[1], row, &array, err)) {
+    if (!eval_compared(expr->args[0], row, &args[0], err) ||
+        !eval(expr->args[1], row, &array, err)) {
         return false;
     }
     if (array.is_null) {
@@ -310,29 +343,31 @@ eval_case(const struct expr *expr, struct where_row *row, struct where_value *ou
     return eval(expr->args[0], row, out, err);
 }
 
-/* A column's text is Postgres' own; bool alone is spelled in full by a cast. */
+/* A column's text is Postgres' own; bool alone is spelled in full by a cast, though not to a name.
+ */
 static bool
 eval_to_text(const struct expr *expr, struct where_row *row, struct where_value *out,
              struct err *err)
 {
     const struct expr *arg = expr->args[0];
-    bool is_own_text = arg->kind == EXPR_COLUMN && arg->type.base != WT_BPCHAR &&
-                       (arg->type.base != WT_BOOL || arg->type.is_array);
-    if (is_own_text) {
-        const struct where_field *field = &row->fields[arg->column];
-        *out = field->is_null ? null_value : (struct where_value){.text = field->text};
-        return true;
-    }
+    bool is_to_name = expr->type.base == WT_NAME;
+    bool is_bool = arg->type.base == WT_BOOL && !arg->type.is_array;
     struct where_value value;
-    if (!eval(arg, row, &value, err)) {
+    if (arg->kind == EXPR_COLUMN && arg->type.base != WT_BPCHAR && !is_bool) {
+        const struct where_field *field = &row->fields[arg->column];
+        value = field->is_null ? null_value : (struct where_value){.text = field->text};
+    } else if (!eval(arg, row, &value, err)) {
         return false;
+    } else if (!value.is_null && is_bool && is_to_name) {
+        value = (struct where_value){.text = view_str(value.boolean ? "t" : "f")};
+    } else if (!value.is_null) {
+        struct where_scratch scratch = {.mem = row->mem, .err = err};
+        where_cast_to_text(&scratch, arg->type, &value, &value);
     }
-    if (value.is_null) {
-        *out = null_value;
-        return true;
+    if (is_to_name && !value.is_null) {
+        value.text = where_value_name(value.text);
     }
-    struct where_scratch scratch = {.mem = row->mem, .err = err};
-    where_cast_to_text(&scratch, arg->type, &value, out);
+    *out = value;
     return true;
 }
 

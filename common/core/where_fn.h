@@ -80,8 +80,9 @@ const struct where_fn *where_fn_of_array(struct view name, size_t arg_count);
 uint32_t where_fn_number(const struct where_fn *fn);
 const struct where_fn *where_fn_by_number(uint32_t number);
 
-/* `text` matches the LIKE pattern: % and _ (one character), a backslash takes the next one as it
- * is. */
-bool where_like(struct view text, struct view pattern, bool ignore_case);
+/* Does `text` match the LIKE pattern: % and _ (one character), a backslash takes the next one as it
+ * is? False where Postgres would raise an error: it came to a backslash that ends the pattern. */
+NODISCARD bool where_like(struct view text, struct view pattern, bool ignore_case,
+                          bool *matches_out);
 
 #endif

@@ -218,6 +218,7 @@ parse_postgres_interval(struct text_cursor *c, struct where_interval *interval_o
 {
     struct sums sums = {0};
     size_t count = 0;
+    bool has_clock = false;
     text_take(c, '@');
     for (;;) {
         while (text_take(c, ' ')) {
@@ -230,7 +231,8 @@ parse_postgres_interval(struct text_cursor *c, struct where_interval *interval_o
             break;
         }
         struct text_cursor before = *c;
-        if (take_interval_clock(c, &sums)) {
+        if (!has_clock && take_interval_clock(c, &sums)) {
+            has_clock = true;
             count++;
             continue;
         }
@@ -241,7 +243,11 @@ parse_postgres_interval(struct text_cursor *c, struct where_interval *interval_o
         }
         while (text_take(c, ' ')) {
         }
-        if (!take_unit(c, &sums, q)) {
+        /* A number that ends the text counts seconds. */
+        bool ok = text_at_end(c) ? add_scaled(&sums.us, q.whole, US_PER_SECOND) &&
+                                       add_scaled(&sums.us, q.fraction_us, 1)
+                                 : take_unit(c, &sums, q);
+        if (!ok) {
             return false;
         }
         count++;

@@ -112,16 +112,8 @@ static bool
 match(struct where_scratch *scratch, const struct where_value *args, bool ignore_case,
       bool *matches)
 {
-    struct view pattern = args[1].text;
-    size_t escapes = 0;
-    while (escapes < pattern.size && pattern.bytes[pattern.size - 1 - escapes] == '\\') {
-        escapes++;
-    }
-    if (escapes % 2 == 1) {
-        return where_raise(scratch, "LIKE pattern must not end with escape character");
-    }
-    *matches = where_like(args[0].text, pattern, ignore_case);
-    return true;
+    return where_like(args[0].text, args[1].text, ignore_case, matches) ||
+           where_raise(scratch, "LIKE pattern must not end with escape character");
 }
 
 IMPL(text_like)

@@ -57,6 +57,12 @@ category_of(enum where_base base)
     return CATEGORY_USER;
 }
 
+bool
+where_is_one_category(enum where_base a, enum where_base b)
+{
+    return category_of(a) == category_of(b);
+}
+
 static bool
 is_preferred(enum where_base base)
 {

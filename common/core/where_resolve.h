@@ -19,6 +19,9 @@ enum where_resolution {
     RESOLVE_NO_FIT,
 };
 
+/* Numbers, texts, dates and times, …: Postgres looks for a common type inside of one only. */
+bool where_is_one_category(enum where_base a, enum where_base b);
+
 enum where_resolution where_resolve(struct view name, enum where_fn_kind kind,
                                     const struct where_type *args, size_t arg_count,
                                     const struct where_fn **fn_out);

@@ -12,6 +12,8 @@
 #include "common/core/where_decimal.h"
 #include "common/core/where_json.h"
 
+#define NAME_SIZE 64u /* Postgres' NAMEDATALEN */
+
 static bool
 parse_integer(struct view text, int64_t min, int64_t max, int64_t *integer_out)
 {
@@ -81,14 +83,28 @@ parse_real(struct view text, bool is_single, double *real_out)
     return true;
 }
 
+/* As Postgres: a word or its beginning in any case; "o" could be on and off. */
 static bool
 parse_bool(struct view text, bool *boolean_out)
 {
-    static const char *const trues[] = {"t", "tr", "tru", "true"};
-    static const char *const falses[] = {"f", "fa", "fal", "fals", "false"};
-    for (size_t i = 0; i < COUNT_OF(falses); i++) {
-        if (view_is(text, falses[i]) || (i < COUNT_OF(trues) && view_is(text, trues[i]))) {
-            *boolean_out = text.bytes[0] == 't';
+    static const struct {
+        const char *word;
+        size_t least;
+        bool boolean;
+    } words[] = {
+        {"true", 1, true}, {"false", 1, false}, {"yes", 1, true}, {"no", 1, false},
+        {"on", 2, true},   {"off", 2, false},   {"1", 1, true},   {"0", 1, false},
+    };
+    struct text_cursor c = text_trimmed(text);
+    size_t size = (size_t)(c.end - c.next);
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        bool is_same = size >= words[i].least && size <= strlen(words[i].word);
+        for (size_t k = 0; k < size && is_same; k++) {
+            uint8_t b = c.next[k];
+            is_same = (b >= 'A' && b <= 'Z' ? b | 0x20 : b) == (uint8_t)words[i].word[k];
+        }
+        if (is_same) {
+            *boolean_out = words[i].boolean;
             return true;
         }
     }
@@ -129,25 +145,77 @@ parse_uuid(struct view text, struct arena *mem, struct view *uuid_out)
     return text_at_end(&c);
 }
 
-/* Hex form alone: what our sessions print, and what a literal may use. */
+/* "\xdead beef": blanks may stand between bytes. */
+static bool
+parse_hex(struct view text, uint8_t *bytes, size_t *size)
+{
+    for (size_t i = 0; i < text.size;) {
+        if (strchr(" \n\t\r", text.bytes[i]) != NULL && text.bytes[i] != 0) {
+            i++;
+            continue;
+        }
+        if (i + 1 == text.size || hex_digit(text.bytes[i]) < 0 ||
+            hex_digit(text.bytes[i + 1]) < 0) {
+            return false;
+        }
+        bytes[(*size)++] = (uint8_t)(hex_digit(text.bytes[i]) << 4 | hex_digit(text.bytes[i + 1]));
+        i += 2;
+    }
+    return true;
+}
+
+static bool
+is_octal(struct view text, size_t i)
+{
+    return text.size - i >= 4 && text.bytes[i + 1] >= '0' && text.bytes[i + 1] <= '3' &&
+           text.bytes[i + 2] >= '0' && text.bytes[i + 2] <= '7' && text.bytes[i + 3] >= '0' &&
+           text.bytes[i + 3] <= '7';
+}
+
+/* The older form: bytes as they are, two backslashes for one, one before three octal digits. */
+static bool
+parse_escaped(struct view text, uint8_t *bytes, size_t *size)
+{
+    for (size_t i = 0; i < text.size;) {
+        if (text.bytes[i] != '\\') {
+            bytes[(*size)++] = text.bytes[i++];
+        } else if (is_octal(text, i)) {
+            bytes[(*size)++] =
+                (uint8_t)((text.bytes[i + 1] - '0') << 6 | (text.bytes[i + 2] - '0') << 3 |
+                          (text.bytes[i + 3] - '0'));
+            i += 4;
+        } else if (i + 1 < text.size && text.bytes[i + 1] == '\\') {
+            bytes[(*size)++] = '\\';
+            i += 2;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool
 parse_bytea(struct view text, struct arena *mem, struct view *bytes_out)
 {
-    if (text.size < 2 || text.bytes[0] != '\\' || text.bytes[1] != 'x' || text.size % 2 != 0) {
-        return false;
-    }
-    size_t size = text.size / 2 - 1;
-    uint8_t *bytes = arena_alloc(mem, size + 1, 1);
-    for (size_t i = 0; i < size; i++) {
-        int high = hex_digit(text.bytes[2 + 2 * i]);
-        int low = hex_digit(text.bytes[3 + 2 * i]);
-        if (high < 0 || low < 0) {
-            return false;
-        }
-        bytes[i] = (uint8_t)(high << 4 | low);
-    }
+    uint8_t *bytes = arena_alloc(mem, text.size + 1, 1);
+    size_t size = 0;
+    bool is_hex = text.size >= 2 && text.bytes[0] == '\\' && text.bytes[1] == 'x';
+    bool ok = is_hex ? parse_hex((struct view){text.bytes + 2, text.size - 2}, bytes, &size)
+                     : parse_escaped(text, bytes, &size);
     *bytes_out = (struct view){bytes, size};
-    return true;
+    return ok;
+}
+
+struct view
+where_value_name(struct view text)
+{
+    if (text.size >= NAME_SIZE) {
+        text.size = NAME_SIZE - 1;
+        while (text.size > 0 && (text.bytes[text.size] & 0xc0) == 0x80) {
+            text.size--;
+        }
+    }
+    return text;
 }
 
 static bool
@@ -184,11 +252,13 @@ parse_scalar(enum where_base base, struct view text, struct arena *mem, struct w
     case WT_JSON:
     case WT_JSONB:
         return json_parse(text, base == WT_JSONB, mem, &value->json);
+    case WT_NAME:
+        value->text = where_value_name(text);
+        return true;
     case WT_UNKNOWN:
     case WT_TEXT:
     case WT_VARCHAR:
     case WT_BPCHAR:
-    case WT_NAME:
     case WT_ENUM:
     case WT_OPAQUE:
         value->text = text;
@@ -304,6 +374,39 @@ print_uuid(struct view uuid, struct buf *out)
     }
 }
 
+/* Does the text read back to this number, and not because it lies just between two and rounds so?
+ */
+static bool
+is_between_neighbours(const char *text, double real, bool is_single)
+{
+    long double read = strtold(text, NULL);
+    long double below = is_single ? (long double)nextafterf((float)real, -INFINITY)
+                                  : (long double)nextafter(real, -INFINITY);
+    long double above = is_single ? (long double)nextafterf((float)real, INFINITY)
+                                  : (long double)nextafter(real, INFINITY);
+    if (isinf(below) || isinf(above)) {
+        return is_single ? strtof(text, NULL) == (float)real : strtod(text, NULL) == real;
+    }
+    return read > (below + (long double)real) / 2 && read < (above + (long double)real) / 2;
+}
+
+/* One more in the last digit of "-1.25e-07". False: it would need another digit. */
+static bool
+round_up(char *text)
+{
+    for (char *digit = strchr(text, 'e') - 1; digit >= text && *digit != '-'; digit--) {
+        if (*digit == '.') {
+            continue;
+        }
+        if (*digit != '9') {
+            ++*digit;
+            return true;
+        }
+        *digit = '0';
+    }
+    return false;
+}
+
 /* Postgres' text with extra_float_digits = 1: the shortest digits that read back to the same value.
  */
 static void
@@ -322,13 +425,15 @@ print_real(double real, bool is_single, struct buf *out)
     bool is_same = false;
     while (!is_same) {
         snprintf(text, sizeof text, "%.*e", digits, real);
-        is_same = is_single ? strtof(text, NULL) == (float)real : strtod(text, NULL) == real;
+        /* Below a power of two the numbers lie closer: the digits above may be nearer. */
+        is_same = is_between_neighbours(text, real, is_single) ||
+                  (round_up(text) && is_between_neighbours(text, real, is_single));
         digits++;
     }
     long exponent = strtol(strchr(text, 'e') + 1, NULL, 10);
     if (exponent >= -4 && exponent < (is_single ? 6 : 15)) {
         int decimals = digits - 1 - (int)exponent;
-        buf_printf(out, "%.*f", decimals > 0 ? decimals : 0, real);
+        buf_printf(out, "%.*Lf", decimals > 0 ? decimals : 0, strtold(text, NULL));
     } else {
         buf_append_str(out, text);
     }

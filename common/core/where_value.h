@@ -113,6 +113,9 @@ struct where_value {
 #define WHERE_DATE_INFINITY       INT32_MAX
 #define WHERE_DATE_MINUS_INFINITY INT32_MIN
 
+/* As much of a text as fits into a name: 63 bytes, whole characters. */
+struct view where_value_name(struct view text);
+
 /*
  * Reads Postgres' text for a value of `type`. Views borrow from `text` or live in `mem`.
  * Errors: ERR_INVALID "invalid syntax for type int4: x".
