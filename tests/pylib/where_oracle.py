@@ -31,14 +31,19 @@ REFUSED = [re.compile(pattern) for pattern in (
     r"unknown (binary|unary) operator", r"unknown cast from type", r"type modifiers are not supported",
     r"Could not select an? (operator|function) overload", r"types .* cannot be matched",
     r"type json has no equality here", r"type [\w\[\]]+ has no order here",
+    r"a regular expression must be a constant", r"ILIKE is not supported for letters beyond ASCII",
+    r"invalid regular expression: .*(not supported|too long|too many|letters beyond ASCII)", r"this form of \S+ is not",
     r"type conflict for \$", r"unsupported type",
     r"invalid syntax for type timestamptz: [^+]*$",
 )]
 
 # A constant part that fails is refused, also where another part would decide.
-FAILS = re.compile(r"out of range|division by zero|invalid syntax for type|must not end with escape|invalid input|"
+FAILS = re.compile(r"invalid regular expression|out of range|division by zero|invalid syntax for type|must not end with escape|invalid input|"
                    r"not allowed|cannot (get|call|subtract|take|concatenate|extract)")
 DECIDES = re.compile(r" AND | OR |COALESCE|CASE|BETWEEN| IN \(|ANY|ALL|NULL")
+
+# Postgres looks at a pattern when there is a text for it.
+PATTERN_FAILS = re.compile(r"invalid regular expression: ")
 
 SETUP = """
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy', 'Very "odd"', 'é');
@@ -252,6 +257,8 @@ class Round:
         if is_failure(written) or any(pattern.search(text) for pattern in REFUSED):
             return None
         if FAILS.search(text) and DECIDES.search(node.sql()):  # Postgres does not come to evaluate it
+            return None
+        if PATTERN_FAILS.search(text) and all(a == "n" or is_error(a) for a in written):
             return None
         return "refused", text
 

@@ -58,7 +58,11 @@ NUMBERS = ("int2", "int4", "int8", "float4", "float8", "numeric")
 PATTERNS = ["a%", "%b", "_", "__", "%", "", "a\\%b", "A%", "%\\\\%", "x_y", "_b%", "%a%b%", "a", "abc", "\\", "a\\",
             "%\\", "é", "_\u0301", "日_", "%É%", "%é%", "a\\_b", "%%", "_%_", "%ab_", "\\a%", "ſ", "K", "\U0001f600%"]
 REGEXES = ["a", "^a", "b$", "^a.c$", "[a-c]+", "[^a]", "a|b", "(a)(b)", "a{2}", "^$", "", ".", "\\d+", "\\s", "\\w+$",
-           "É", "^.$", "(?i)A", "[[:alpha:]]", "\\.", "x*", "ab?c", "(ab)+", "^\\S+$", "[é]", "a.*b"]
+           "É", "^.$", "(?i)A", "[[:alpha:]]", "\\.", "x*", "ab?c", "(ab)+", "^\\S+$", "[é]", "a.*b",
+           "a{1,2}b?", "a*?b", "(a|ab)(c|bc)", "[]a]", "[a\\]]", "[^\\w]", "\\D", "\\W", "\\ma", "a\\M", "\\yab",
+           "\\Aa", "b\\Z", "(?:ab)c", "a(?=b)", "(a)\\1", "a{,2}", "a{2", "*a", "(", "[", "[b-a]", "a||b", "(|a)", "()",
+           "\\x41", "\\u00e9", "\\n", "a\nb", "[[:digit:]-]", "[[:upper:]]", "[[:space:]]x", "^*", "a**", "$a", "a^",
+           "日+", "^\\W$", "[\\d-]", "{", "a{0}", "x{0,1}y", "(a*)*b", "(^a|b$)", "\\.", "\\\\", "é{2}"]
 FIELDS = ["year", "month", "day", "hour", "minute", "second", "quarter", "week", "dow", "doy", "isodow", "isoyear",
           "epoch", "century", "decade", "millennium", "millisecond", "microsecond", "milliseconds", "microseconds",
           "timezone", "julian", "YEAR", "nonsense"]
