@@ -136,7 +136,13 @@ static void
 print_table(void)
 {
     static const char *const kinds[] = {
-        [FN_OPERATOR] = "operator", [FN_FUNCTION] = "function", [FN_ARRAY] = "array"};
+        [FN_OPERATOR] = "operator",
+        [FN_FUNCTION] = "function",
+        [FN_ARRAY] = "array",
+        [FN_OF_ARRAY] = "of array",
+        [FN_ARRAY_ELEMENT] = "array, element",
+        [FN_ELEMENT_ARRAY] = "element, array",
+    };
     for (size_t i = 0; i < where_fn_count; i++) {
         const struct where_fn *fn = &where_fns[i];
         if (fn->impl == NULL) {
@@ -145,7 +151,9 @@ print_table(void)
         printf("F\t%zu\t%s\t%s\t%s", i, kinds[fn->kind], fn->name,
                where_type_name((struct where_type){.base = fn->result}));
         for (size_t k = 0; k < fn->arg_count; k++) {
-            printf("\t%s", where_type_name(where_fn_arg(fn, k)));
+            bool is_element = (fn->kind == FN_ARRAY_ELEMENT && k == 1) ||
+                              (fn->kind == FN_ELEMENT_ARRAY && k == 0);
+            printf("\t%s", is_element ? "element" : where_type_name(where_fn_arg(fn, k)));
         }
         putchar('\n');
     }

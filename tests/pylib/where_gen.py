@@ -270,8 +270,8 @@ class Generator:
     def argument(self, name, place, type_name, depth, loose):
         rnd = self.rnd
         known = values.ARGUMENTS.get((name, place))
-        if known and rnd.random() < 0.85:
-            return Literal("text", rnd.choice(known), "bare" if name == "extract" else
+        if known and (name == "extract" or rnd.random() < 0.9):
+            return Literal("text", rnd.choice(known), "bare" if known is values.FIELDS else
                            rnd.choice(["bare", "bare", "typed"]))
         if (name, place) in values.COUNTS and type_name in INTEGERS:
             small = Literal("int4", rnd.choice(values.SMALL), "number")
@@ -285,10 +285,9 @@ class Generator:
         kind, name, result, args = self.table.functions[number]
         rnd = self.rnd
         any_type = None
-        if "unknown" in args or "unknown[]" in args:
-            fitting = [t for t in self.arrays if kind == "array"] or self.arrays
-            any_type = wanted if wanted in fitting else rnd.choice(fitting)
-        types = [any_type if a.startswith("unknown") else a for a in args]
+        if "unknown" in args:
+            any_type = wanted if wanted in self.arrays else rnd.choice(self.arrays)
+        types = [any_type if a == "unknown" else base(any_type) if a == "element" else a for a in args]
         loose = rnd.randrange(len(types)) if rnd.random() < 0.3 and len(types) > 1 else -1
         nodes = [self.argument(name, i, t, depth if rnd.random() < 0.6 else 0, i == loose)
                  for i, t in enumerate(types)]
@@ -296,7 +295,7 @@ class Generator:
         if name in SYNTAX:
             pieces = re.split(r"\{(\d)\}", SYNTAX[name])
             return Node(result, *[nodes[int(p)] if i % 2 else p for i, p in enumerate(pieces)])
-        if kind == "function":
+        if name[0].isalpha():
             return Node(result, name, "(", *self.joined(nodes, ", "), ")")
         if len(nodes) == 1:
             return Node(result, "(", name, " ", nodes[0], ")")

@@ -31,19 +31,19 @@ REFUSED = [re.compile(pattern) for pattern in (
     r"unknown (binary|unary) operator", r"unknown cast from type", r"type modifiers are not supported",
     r"Could not select an? (operator|function) overload", r"types .* cannot be matched",
     r"type json has no equality here", r"type [\w\[\]]+ has no order here",
-    r"a regular expression must be a constant", r"ILIKE is not supported for letters beyond ASCII",
+    r"must be a constant", r"no time zone but UTC is supported", r"ILIKE is not supported for letters beyond ASCII",
     r"invalid regular expression: .*(not supported|too long|too many|letters beyond ASCII)", r"this form of \S+ is not",
     r"type conflict for \$", r"unsupported type",
     r"invalid syntax for type timestamptz: [^+]*$",
 )]
 
 # A constant part that fails is refused, also where another part would decide.
-FAILS = re.compile(r"invalid regular expression|out of range|division by zero|invalid syntax for type|must not end with escape|invalid input|"
+FAILS = re.compile(r"invalid regular expression|unit .* not|out of range|division by zero|invalid syntax for type|must not end with escape|invalid input|"
                    r"not allowed|cannot (get|call|subtract|take|concatenate|extract)")
 DECIDES = re.compile(r" AND | OR |COALESCE|CASE|BETWEEN| IN \(|ANY|ALL|NULL")
 
-# Postgres looks at a pattern when there is a text for it.
-PATTERN_FAILS = re.compile(r"invalid regular expression: ")
+# Postgres looks at a pattern or a unit when there is a value for it.
+PATTERN_FAILS = re.compile(r"invalid regular expression: |unit .* not (supported|recognized) for type")
 
 SETUP = """
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy', 'Very "odd"', 'é');
@@ -258,7 +258,8 @@ class Round:
             return None
         if FAILS.search(text) and DECIDES.search(node.sql()):  # Postgres does not come to evaluate it
             return None
-        if PATTERN_FAILS.search(text) and all(a == "n" or is_error(a) for a in written):
+        if PATTERN_FAILS.search(text) and (all(a == "n" for a in written) or
+                                           any(is_error(a) for a in written)):
             return None
         return "refused", text
 
@@ -471,7 +472,7 @@ class Oracle:
     def name(self, use):
         if use[0] == "f":
             kind, name, result, args = self.table.functions[int(use[1:])]
-            shown = f"{name}({', '.join(args)})" if kind == "function" or len(args) != 2 else \
+            shown = f"{name}({', '.join(args)})" if name[0].isalpha() or len(args) != 2 else \
                 f"{args[0]} {name} {args[1]}"
             return f"{shown} -> {result}"
         return use[2:].replace(">", " -> ") if use[0] == "c" else use[2:]
