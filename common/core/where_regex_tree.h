@@ -43,8 +43,8 @@ struct regex_node {
 };
 
 /*
- * The tree lives in `tmp`, its sets in `mem`. Errors: ERR_INVALID "invalid regular expression: …";
- * NULL.
+ * The tree lives in `tmp`, its sets in `mem`. NULL after an error, ERR_INVALID: "invalid regular
+ * expression: …".
  */
 const struct regex_node *regex_parse(struct view pattern, bool ignore_case, struct arena *mem,
                                      struct arena *tmp, struct err *err);
