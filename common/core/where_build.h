@@ -70,6 +70,11 @@ struct expr *where_as_bool(struct where_builder *b, struct expr *expr);
 struct expr *where_make_is_null(struct where_builder *b, struct expr *arg, bool is_negated,
                                 int32_t location);
 
+/* False: a pattern of ILIKE with letters whose case the database's collation decides. */
+struct where_fn;
+bool where_check_ilike(struct where_builder *b, const struct where_fn *fn, struct view pattern,
+                       int32_t location);
+
 /* ---- where_build_fn.c */
 
 struct expr *where_build_function(struct where_builder *b, const struct sql_node *node);
