@@ -154,31 +154,56 @@ meet(struct index_paths *best, const struct index_paths *part)
     return true;
 }
 
+/* What the index does not prove, as a clause. */
+static void
+leave_rest(const struct expr *expr, const bool *is_proved, struct index_paths *paths)
+{
+    struct expr *rest = arena_alloc(paths->mem, 1, sizeof *rest);
+    *rest = *expr;
+    rest->arg_count = 0;
+    rest->args = arena_alloc(paths->mem, expr->arg_count, sizeof *rest->args);
+    for (size_t i = 0; i < expr->arg_count; i++) {
+        if (!is_proved[i]) {
+            rest->args[rest->arg_count++] = expr->args[i];
+        }
+    }
+    paths->is_exact = rest->arg_count == 0;
+    paths->rest = rest->arg_count == 1 ? rest->args[0] : rest;
+}
+
 static bool
 and_paths(const struct expr *expr, struct index_paths *paths)
 {
     struct index_paths best = {.mem = paths->mem};
+    bool *is_proved = arena_alloc(paths->mem, expr->arg_count, sizeof *is_proved);
     bool found = false;
-    bool all_used = true;
     for (size_t i = 0; i < expr->arg_count; i++) {
         struct index_paths part = {.mem = paths->mem};
         if (!index_paths_of(expr->args[i], &part)) {
-            all_used = false;
             continue;
         }
-        if (!found || part.count == 0) {
+        bool is_exact = part.is_exact;
+        if (part.count == 0) {
+            paths->is_exact = true;
+            return true; /* never true, whatever the others say */
+        }
+        if (!found) {
             best = part;
         } else if (!join_all(&best, &part) && !meet(&best, &part)) {
-            best = rank(&part) > rank(&best) ? part : best;
-            all_used = false;
+            if (rank(&part) <= rank(&best)) {
+                continue;
+            }
+            best = part;
+            memset(is_proved, 0, expr->arg_count * sizeof *is_proved);
         }
+        is_proved[i] = is_exact;
         found = true;
         if (best.count == 0) {
-            return true; /* never true, whatever the others say */
+            return true;
         }
     }
     append(paths, &best);
-    paths->is_exact = best.is_exact && all_used;
+    leave_rest(expr, is_proved, paths);
     return found;
 }
 

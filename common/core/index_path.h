@@ -45,6 +45,7 @@ struct index_paths {
     size_t capacity;
     struct index_path *items;
     bool is_exact; /* the clause is true whenever one of the paths holds: nothing is left to ask */
+    const struct expr *rest; /* else, of an AND: what is left, in the arena; NULL: all of it */
 };
 
 /*

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/core/index_key.h"
 #include "common/core/where_pool.h"
 #include "common/mem.h"
 
@@ -9,6 +10,18 @@
 
 /* Bits of seen_parts for each slot: at three quarters full, one in sixteen is set. */
 #define PART_BITS 16
+
+static bool
+has_words(const struct index_path *path)
+{
+    struct where_type type = path->sources[0]->type;
+    if (path->kind == PATH_ELEMENT) {
+        type.is_array = false;
+    } else if (path->kind != PATH_EQUAL || path->source_count > 1) {
+        return false;
+    }
+    return index_word_is_exact(type);
+}
 
 struct index_table *
 index_table_new(const struct index_path *path, size_t size, struct view name,
@@ -19,6 +32,7 @@ index_table_new(const struct index_path *path, size_t size, struct view name,
     table->is_folded = path->is_folded;
     table->size = size;
     table->source_count = path->source_count;
+    table->is_word = has_words(path);
     for (size_t i = 0; i < path->source_count; i++) {
         table->sources[i] = where_pool_take(pool, path->sources[i]);
     }
@@ -42,28 +56,35 @@ index_table_free(struct index_table *table, struct where_pool *pool)
 /* ---- keys */
 
 static struct view
-key_of(const struct index_entry *entry)
+block_key(const struct index_block *block)
 {
-    bool is_inline = entry->key_size <= sizeof entry->inline_key;
-    return view_of(is_inline ? entry->inline_key : entry->key, entry->key_size);
+    return view_of(block->key, block->size);
 }
 
-static void
-set_key(struct index_entry *entry, struct view key)
+static struct index_block *
+new_block(struct view key)
 {
     ASSERT(key.size <= UINT32_MAX);
-    entry->key_size = (uint32_t)key.size;
-    if (key.size > sizeof entry->inline_key) {
-        entry->key = (uint8_t *)mem_dup_bytes(key.bytes, key.size);
-    } else if (key.size > 0) {
-        memcpy(entry->inline_key, key.bytes, key.size);
+    struct index_block *block = mem_alloc(sizeof *block + key.size);
+    block->size = (uint32_t)key.size;
+    if (key.size > 0) {
+        memcpy(block->key, key.bytes, key.size);
     }
+    return block;
 }
 
+/* What stands in the slot for this key. */
 static uint64_t
-hash_of(const struct hash_key *hash_key, struct view key)
+word_of(const struct index_table *table, struct view key, const struct hash_key *hash_key)
 {
-    return key.size == 8 ? hash_u64(hash_key, wire_get_u64(key.bytes)) : hash_bytes(hash_key, key);
+    return table->is_word ? wire_get_u64(key.bytes) : hash_bytes(hash_key, key);
+}
+
+/* Where the search for it begins. */
+static size_t
+home_of(const struct index_table *table, uint64_t word, const struct hash_key *hash_key)
+{
+    return (size_t)(table->is_word ? hash_u64(hash_key, word) : word) & table->mask;
 }
 
 /* ---- parts of texts */
@@ -112,19 +133,27 @@ index_table_next_part(const struct index_table *table, struct view text, size_t 
 
 /* ---- slots */
 
-static size_t
-find_slot(const struct index_table *table, struct view key, uint64_t hash)
+static bool
+is_free(const struct index_slot *slot)
 {
-    size_t i = (size_t)hash & table->mask;
-    while (table->slots[i].head != NULL &&
-           (table->slots[i].hash != hash || !view_equal(key_of(table->slots[i].head), key))) {
-        i = (i + 1) & table->mask;
+    return slot->block == NULL;
+}
+
+static size_t
+find_slot(const struct index_table *table, struct view key, uint64_t word,
+          const struct hash_key *hash_key)
+{
+    for (size_t i = home_of(table, word, hash_key);; i = (i + 1) & table->mask) {
+        const struct index_slot *slot = &table->slots[i];
+        if (is_free(slot) ||
+            (slot->word == word && (table->is_word || view_equal(block_key(slot->block), key)))) {
+            return i;
+        }
     }
-    return i;
 }
 
 static void
-resize(struct index_table *table, size_t slot_count)
+resize(struct index_table *table, size_t slot_count, const struct hash_key *hash_key)
 {
     struct index_slot *old = table->slots;
     size_t old_count = old == NULL ? 0 : table->mask + 1;
@@ -135,102 +164,133 @@ resize(struct index_table *table, size_t slot_count)
         table->seen_parts = mem_alloc_zero(slot_count * PART_BITS / 8);
     }
     for (size_t i = 0; i < old_count; i++) {
-        if (old[i].head == NULL) {
+        if (is_free(&old[i])) {
             continue;
         }
-        size_t place = (size_t)old[i].hash & table->mask;
-        while (table->slots[place].head != NULL) {
+        size_t place = home_of(table, old[i].word, hash_key);
+        while (!is_free(&table->slots[place])) {
             place = (place + 1) & table->mask;
         }
         table->slots[place] = old[i];
         if (table->kind == PATH_PART) {
-            mark_part(table, key_of(old[i].head));
+            mark_part(table, block_key(old[i].block));
         }
     }
     mem_free(old);
 }
 
-/* Three quarters of the slots are used at most, and an eighth at least. */
+/* Four fifths of the slots are used at most, and an eighth at least. */
 static void
-make_room(struct index_table *table)
+make_room(struct index_table *table, const struct hash_key *hash_key)
 {
     if (table->slots == NULL) {
-        resize(table, SLOTS_MIN);
-    } else if ((table->used + 1) * 4 > (table->mask + 1) * 3) {
-        resize(table, (table->mask + 1) * 2);
+        resize(table, SLOTS_MIN, hash_key);
+    } else if ((table->used + 1) * 5 > (table->mask + 1) * 4) {
+        resize(table, (table->mask + 1) * 2, hash_key);
     }
 }
 
 static void
-clear_slot(struct index_table *table, size_t hole)
+clear_slot(struct index_table *table, size_t hole, const struct hash_key *hash_key)
 {
     struct index_slot *slots = table->slots;
-    for (size_t i = (hole + 1) & table->mask; slots[i].head != NULL; i = (i + 1) & table->mask) {
-        size_t home = (size_t)slots[i].hash & table->mask;
+    for (size_t i = (hole + 1) & table->mask; !is_free(&slots[i]); i = (i + 1) & table->mask) {
+        size_t home = home_of(table, slots[i].word, hash_key);
         /* It may move back into the hole unless its home lies behind the hole. */
         if (((i - home) & table->mask) >= ((i - hole) & table->mask)) {
             slots[hole] = slots[i];
             hole = i;
         }
     }
-    slots[hole] = (struct index_slot){0, NULL};
+    slots[hole] = (struct index_slot){0};
     table->used--;
     if (table->mask + 1 > SLOTS_MIN && table->used * 8 < table->mask + 1) {
-        resize(table, (table->mask + 1) / 2);
+        resize(table, (table->mask + 1) / 2, hash_key);
     }
 }
 
 /* ---- coming, going, asking */
 
+static index_head *
+head_of(struct index_table *table, size_t slot)
+{
+    return table->is_word ? &table->slots[slot].head : &table->slots[slot].block->head;
+}
+
 void
 index_table_add(struct index_table *table, struct index_entry *entry, struct view key,
-                const struct hash_key *hash_key)
+                bool is_plain, const struct hash_key *hash_key)
 {
-    uint64_t hash = hash_of(hash_key, key);
-    set_key(entry, key);
-    make_room(table);
-    struct index_slot *slot = &table->slots[find_slot(table, key, hash)];
-    entry->peer_prev = NULL;
-    entry->peer_next = slot->head;
-    if (slot->head != NULL) {
-        slot->head->peer_prev = entry;
-    } else {
+    make_room(table, hash_key);
+    uint64_t word = word_of(table, key, hash_key);
+    size_t place = find_slot(table, key, word, hash_key);
+    struct index_slot *slot = &table->slots[place];
+    struct index_entry *before = NULL;
+    if (is_free(slot)) {
         table->used++;
+        slot->word = word;
+        if (!table->is_word) {
+            slot->block = new_block(key);
+        }
         if (table->kind == PATH_PART) {
             mark_part(table, key);
         }
+    } else {
+        before = index_head_entry(*head_of(table, place));
+        before->peer_prev = entry;
     }
-    *slot = (struct index_slot){hash, entry};
+    if (table->is_word) {
+        entry->word = word;
+    } else {
+        entry->block = slot->block;
+    }
+    entry->peer_prev = NULL;
+    entry->peer_next = before;
+    *head_of(table, place) =
+        (index_head)entry | (is_plain && before == NULL ? INDEX_HEAD_PLAIN : 0);
     table->entry_count++;
 }
 
 void
 index_table_add_range(struct index_table *table, struct index_entry *entry, uint64_t low,
-                      uint64_t high)
+                      uint64_t high, bool is_plain)
 {
     entry->range = (struct range_item){low, high};
-    range_tree_add(&table->ranges, &entry->range);
+    range_tree_add(&table->ranges, &entry->range, is_plain);
     table->entry_count++;
+}
+
+/* The first of its key: the next one takes its place, or the slot is free. */
+static void
+remove_first(struct index_table *table, struct index_entry *entry, const struct hash_key *hash_key)
+{
+    struct index_block *block = table->is_word ? NULL : entry->block;
+    uint8_t word_key[8];
+    struct view key = view_of(word_key, sizeof word_key);
+    if (block != NULL) {
+        key = block_key(block);
+    } else {
+        wire_put_u64(word_key, entry->word);
+    }
+    size_t place = find_slot(table, key, word_of(table, key, hash_key), hash_key);
+    if (entry->peer_next != NULL) {
+        *head_of(table, place) = (index_head)entry->peer_next;
+        return;
+    }
+    clear_slot(table, place, hash_key);
+    mem_free(block);
 }
 
 static void
 remove_hashed(struct index_table *table, struct index_entry *entry, const struct hash_key *hash_key)
 {
-    struct view key = key_of(entry);
     if (entry->peer_next != NULL) {
         entry->peer_next->peer_prev = entry->peer_prev;
     }
     if (entry->peer_prev != NULL) {
         entry->peer_prev->peer_next = entry->peer_next;
     } else {
-        size_t slot = find_slot(table, key, hash_of(hash_key, key));
-        table->slots[slot].head = entry->peer_next;
-        if (entry->peer_next == NULL) {
-            clear_slot(table, slot);
-        }
-    }
-    if (entry->key_size > sizeof entry->inline_key) {
-        mem_free(entry->key);
+        remove_first(table, entry, hash_key);
     }
 }
 
@@ -246,18 +306,25 @@ index_table_remove(struct index_table *table, struct index_entry *entry,
     table->entry_count--;
 }
 
-struct index_entry *
+index_head
 index_table_find(const struct index_table *table, struct view key, const struct hash_key *hash_key)
 {
-    return table->used == 0 ? NULL
-                            : table->slots[find_slot(table, key, hash_of(hash_key, key))].head;
+    uint64_t word = word_of(table, key, hash_key);
+    const struct index_slot *slot = &table->slots[find_slot(table, key, word, hash_key)];
+    if (table->is_word || is_free(slot)) {
+        return slot->head;
+    }
+    return slot->block->head;
 }
 
 size_t
 index_table_peers(const struct index_table *table, struct view key, const struct hash_key *hash_key)
 {
     size_t count = 0;
-    const struct index_entry *entry = index_table_find(table, key, hash_key);
+    if (table->used == 0) {
+        return 0;
+    }
+    const struct index_entry *entry = index_head_entry(index_table_find(table, key, hash_key));
     for (; entry != NULL && count < 64; entry = entry->peer_next) {
         count++; /* counting more would tell no more */
     }
@@ -270,9 +337,10 @@ struct each {
 };
 
 static void
-give_range(void *ctx, struct range_item *item)
+give_range(void *ctx, struct range_item *item, bool is_plain)
 {
     const struct each *each = ctx;
+    (void)is_plain;
     each->fn(each->ctx, LIST_ITEM(item, struct index_entry, range));
 }
 
@@ -283,7 +351,9 @@ index_table_each(const struct index_table *table, void (*fn)(void *ctx, struct i
     struct each each = {fn, ctx};
     range_tree_each(&table->ranges, give_range, &each);
     for (size_t i = 0; table->slots != NULL && i <= table->mask; i++) {
-        for (struct index_entry *entry = table->slots[i].head; entry != NULL;
+        const struct index_slot *slot = &table->slots[i];
+        index_head head = table->is_word || is_free(slot) ? slot->head : slot->block->head;
+        for (struct index_entry *entry = index_head_entry(head); entry != NULL;
              entry = entry->peer_next) {
             fn(ctx, entry);
         }

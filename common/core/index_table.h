@@ -1,9 +1,10 @@
 /*
  * index_table.h - all clauses that are found by one kind of condition on the same sources.
  *
- * Inside of shape_index.c. Entries stand in a hash table by key (open addressing, eight bytes of
- * hash beside each pointer, so that a look-up that finds nothing touches one cache line), or, those
- * of PATH_RANGE, in a tree.
+ * Inside of shape_index.c. Entries stand in a hash table by key (open addressing), or, those of
+ * PATH_RANGE, in a tree. With a hundred thousand shapes it is cache misses that cost: a number is
+ * kept in its slot, any other key in a small block behind it; and a member that is found by one
+ * entry and has nothing left to ask is given without being looked at itself (its entry is "plain").
  *
  * Threading: as the index.
  */
@@ -17,16 +18,31 @@
 
 struct where_pool;
 
+/* Entries with one key: 0 for none, a plain entry's address with PLAIN, or the first entry of those
+ * that follow along peer_next. */
+typedef uintptr_t index_head;
+#define INDEX_HEAD_PLAIN ((index_head)1)
+
+struct index_block {
+    index_head head;
+    uint32_t size;
+    uint8_t key[];
+};
+
 struct index_slot {
-    uint64_t hash;
-    struct index_entry *head; /* NULL: free */
+    uint64_t word; /* the key itself (is_word), or its hash */
+    union {
+        index_head head; /* is_word */
+        struct index_block *block;
+    }; /* all bits zero: free */
 };
 
 struct index_table {
     struct list node;
     enum path_kind kind;
     bool is_folded;
-    size_t size; /* bytes of a key: PREFIX and PART have a table for each */
+    bool is_word; /* every key is a number of eight bytes */
+    size_t size;  /* bytes of a key: PREFIX and PART have a table for each */
     size_t source_count;
     const struct expr *sources[PATH_SOURCES_MAX]; /* of the pool */
     struct view name;                             /* what makes it this table, owned */
@@ -44,17 +60,22 @@ struct index_table *index_table_new(const struct index_path *path, size_t size, 
                                     struct where_pool *pool);
 void index_table_free(struct index_table *table, struct where_pool *pool);
 
-/* An entry with key (copied) or range set comes and goes. */
+/* An entry with a key (copied) or a range comes and goes. */
 void index_table_add(struct index_table *table, struct index_entry *entry, struct view key,
-                     const struct hash_key *hash_key);
+                     bool is_plain, const struct hash_key *hash_key);
 void index_table_add_range(struct index_table *table, struct index_entry *entry, uint64_t low,
-                           uint64_t high);
+                           uint64_t high, bool is_plain);
 void index_table_remove(struct index_table *table, struct index_entry *entry,
                         const struct hash_key *hash_key);
 
-/* The entries with this key, from the first one on along peer_next; NULL: none. */
-struct index_entry *index_table_find(const struct index_table *table, struct view key,
-                                     const struct hash_key *hash_key);
+index_head index_table_find(const struct index_table *table, struct view key,
+                            const struct hash_key *hash_key);
+
+static inline struct index_entry *
+index_head_entry(index_head head)
+{
+    return (struct index_entry *)(head & ~INDEX_HEAD_PLAIN);
+}
 
 /* PART: where a key of the table may stand in the text, from *pos on; false: nowhere any more. */
 bool index_table_next_part(const struct index_table *table, struct view text, size_t *pos);

@@ -4,43 +4,78 @@
 
 #include "common/mem.h"
 
+/* A leaf is looked at in random places of a large tree, so it is small enough to be fetched at
+ * once; pages further up are few, and stay in the cache. */
+#define LEAF_SLOTS 16
 #define PAGE_SLOTS 32
 
-/* Below that, a page goes into a neighbour that has room for it. */
-#define PAGE_FEW 8
+/* An interval in a leaf, a page further up: then its ends are the outermost below it. */
+struct slot {
+    uint64_t low;
+    uint64_t high;
+    uint64_t reach; /* the highest of this slot's and all before it */
+    union {
+        uintptr_t item; /* its address, and MARK */
+        struct range_page *page;
+    };
+};
 
-/* A slot is an interval in a leaf, a page further up: then its ends are the outermost below it. */
+#define MARK ((uintptr_t)1)
+
 struct range_page {
     size_t count;
-    uint64_t low[PAGE_SLOTS];
-    uint64_t high[PAGE_SLOTS];
-    uint64_t reach[PAGE_SLOTS];           /* the highest of high[0..i] */
-    struct range_item *first[PAGE_SLOTS]; /* of a leaf: the interval itself */
-    struct range_page *child[PAGE_SLOTS];
+    struct slot slots[];
 };
+
+static size_t
+slots_max(unsigned height)
+{
+    return height == 0 ? LEAF_SLOTS : PAGE_SLOTS;
+}
+
+static struct range_page *
+new_page(unsigned height)
+{
+    return mem_alloc_zero(sizeof(struct range_page) + slots_max(height) * sizeof(struct slot));
+}
 
 /* ---- order: by low, high, and then by address, so that each interval has one place */
 
-static bool
-is_behind(const struct range_page *page, size_t i, const struct range_item *item)
+static struct range_item *
+item_of(const struct slot *slot)
 {
-    if (page->low[i] != item->low) {
-        return page->low[i] > item->low;
+    return (struct range_item *)(slot->item & ~MARK);
+}
+
+static const struct range_item *
+first_below(const struct slot *slot, unsigned height)
+{
+    for (; height > 0; height--) {
+        slot = &slot->page->slots[0];
     }
-    const struct range_item *first = page->first[i];
+    return item_of(slot);
+}
+
+static bool
+is_behind(const struct slot *slot, unsigned height, const struct range_item *item)
+{
+    if (slot->low != item->low) {
+        return slot->low > item->low;
+    }
+    const struct range_item *first = first_below(slot, height);
     return first->high != item->high ? first->high > item->high
                                      : (uintptr_t)first > (uintptr_t)item;
 }
 
 /* How many slots are not behind `item`. */
 static size_t
-place_of(const struct range_page *page, const struct range_item *item)
+place_of(const struct range_page *page, unsigned height, const struct range_item *item)
 {
     size_t below = 0;
     size_t end = page->count;
     while (below < end) {
         size_t middle = (below + end) / 2;
-        if (is_behind(page, middle, item)) {
+        if (is_behind(&page->slots[middle], height, item)) {
             end = middle;
         } else {
             below = middle + 1;
@@ -55,54 +90,47 @@ static void
 update_reach(struct range_page *page, size_t from)
 {
     for (size_t i = from; i < page->count; i++) {
-        uint64_t before = i == 0 ? 0 : page->reach[i - 1];
-        page->reach[i] = page->high[i] > before ? page->high[i] : before;
+        struct slot *slot = &page->slots[i];
+        uint64_t before = i == 0 ? 0 : page->slots[i - 1].reach;
+        slot->reach = slot->high > before ? slot->high : before;
     }
-}
-
-static void
-move_slots(struct range_page *to, size_t to_slot, const struct range_page *from, size_t slot,
-           size_t count)
-{
-    memmove(to->low + to_slot, from->low + slot, count * sizeof *to->low);
-    memmove(to->high + to_slot, from->high + slot, count * sizeof *to->high);
-    memmove(to->first + to_slot, from->first + slot, count * sizeof(struct range_item *));
-    memmove(to->child + to_slot, from->child + slot, count * sizeof(struct range_page *));
 }
 
 /* What the slot says of the page below it. */
 static void
-describe(struct range_page *page, size_t slot)
+describe(struct slot *slot)
 {
-    const struct range_page *child = page->child[slot];
-    page->low[slot] = child->low[0];
-    page->high[slot] = child->reach[child->count - 1];
-    page->first[slot] = child->first[0];
+    const struct range_page *page = slot->page;
+    slot->low = page->slots[0].low;
+    slot->high = page->slots[page->count - 1].reach;
 }
 
-static void
-open_slot(struct range_page *page, size_t slot)
+static struct slot *
+open_slot(struct range_page *page, size_t place)
 {
-    move_slots(page, slot + 1, page, slot, page->count - slot);
+    struct slot *slot = &page->slots[place];
+    memmove(slot + 1, slot, (page->count - place) * sizeof *slot);
     page->count++;
+    return slot;
 }
 
 static void
-close_slot(struct range_page *page, size_t slot)
+close_slot(struct range_page *page, size_t place)
 {
-    move_slots(page, slot, page, slot + 1, page->count - slot - 1);
+    struct slot *slot = &page->slots[place];
     page->count--;
-    update_reach(page, slot);
+    memmove(slot, slot + 1, (page->count - place) * sizeof *slot);
+    update_reach(page, place);
 }
 
 /* The upper half of a full page, as a page of its own. */
 static struct range_page *
-split(struct range_page *page)
+split(struct range_page *page, unsigned height)
 {
-    struct range_page *right = mem_alloc_zero(sizeof *right);
-    right->count = PAGE_SLOTS / 2;
+    struct range_page *right = new_page(height);
+    right->count = page->count / 2;
     page->count -= right->count;
-    move_slots(right, 0, page, page->count, right->count);
+    memcpy(right->slots, page->slots + page->count, right->count * sizeof(struct slot));
     update_reach(right, 0);
     return right;
 }
@@ -110,62 +138,61 @@ split(struct range_page *page)
 /* ---- adding */
 
 static void
-put_item(struct range_page *leaf, struct range_item *item)
+put_item(struct range_page *leaf, struct range_item *item, bool is_marked)
 {
-    size_t slot = place_of(leaf, item);
-    open_slot(leaf, slot);
-    leaf->low[slot] = item->low;
-    leaf->high[slot] = item->high;
-    leaf->first[slot] = item;
-    leaf->child[slot] = NULL;
-    update_reach(leaf, slot);
+    size_t place = place_of(leaf, 0, item);
+    struct slot *slot = open_slot(leaf, place);
+    slot->low = item->low;
+    slot->high = item->high;
+    slot->item = (uintptr_t)item | (is_marked ? MARK : 0);
+    update_reach(leaf, place);
 }
 
 /* Gives the new right neighbour, or NULL. */
 static struct range_page *
-add(struct range_page *page, unsigned height, struct range_item *item)
+add(struct range_page *page, unsigned height, struct range_item *item, bool is_marked)
 {
-    struct range_page *right = page->count == PAGE_SLOTS ? split(page) : NULL;
-    struct range_page *target = right != NULL && !is_behind(right, 0, item) ? right : page;
+    struct range_page *right = page->count == slots_max(height) ? split(page, height) : NULL;
+    bool is_right = right != NULL && !is_behind(&right->slots[0], height, item);
+    struct range_page *target = is_right ? right : page;
     if (height == 0) {
-        put_item(target, item);
+        put_item(target, item, is_marked);
         return right;
     }
-    size_t slot = place_of(target, item);
-    slot -= slot > 0;
-    struct range_page *added = add(target->child[slot], height - 1, item);
-    describe(target, slot);
+    size_t place = place_of(target, height, item);
+    place -= place > 0;
+    struct range_page *added = add(target->slots[place].page, height - 1, item, is_marked);
+    describe(&target->slots[place]);
     if (added != NULL) {
-        open_slot(target, slot + 1);
-        target->child[slot + 1] = added;
-        describe(target, slot + 1);
+        struct slot *slot = open_slot(target, place + 1);
+        slot->page = added;
+        describe(slot);
     }
-    update_reach(target, slot);
+    update_reach(target, place);
     return right;
 }
 
 static void
 set_root(struct range_tree *tree, struct range_page *left, struct range_page *right)
 {
-    struct range_page *root = mem_alloc_zero(sizeof *root);
-    root->count = 2;
-    root->child[0] = left;
-    root->child[1] = right;
-    describe(root, 0);
-    describe(root, 1);
-    update_reach(root, 0);
-    tree->root = root;
     tree->height++;
+    tree->root = new_page(tree->height);
+    tree->root->count = 2;
+    tree->root->slots[0].page = left;
+    tree->root->slots[1].page = right;
+    describe(&tree->root->slots[0]);
+    describe(&tree->root->slots[1]);
+    update_reach(tree->root, 0);
 }
 
 void
-range_tree_add(struct range_tree *tree, struct range_item *item)
+range_tree_add(struct range_tree *tree, struct range_item *item, bool is_marked)
 {
     ASSERT(item->low <= item->high);
     if (tree->root == NULL) {
-        tree->root = mem_alloc_zero(sizeof *tree->root);
+        tree->root = new_page(0);
     }
-    struct range_page *right = add(tree->root, tree->height, item);
+    struct range_page *right = add(tree->root, tree->height, item, is_marked);
     if (right != NULL) {
         set_root(tree, tree->root, right);
     }
@@ -173,51 +200,51 @@ range_tree_add(struct range_tree *tree, struct range_item *item)
 
 /* ---- removing */
 
-/* Joins the page in `slot` with the one in front of it or behind it, if they fit into one. */
+/* Joins the page in this place with the one in front of it or behind it, if they fit into one. */
 static void
-merge(struct range_page *page, size_t slot)
+merge(struct range_page *page, unsigned height, size_t place)
 {
-    size_t left = slot > 0 ? slot - 1 : slot;
+    size_t left = place > 0 ? place - 1 : place;
     if (left + 1 >= page->count) {
         return;
     }
-    struct range_page *into = page->child[left];
-    struct range_page *from = page->child[left + 1];
-    if (into->count + from->count > PAGE_SLOTS) {
+    struct range_page *into = page->slots[left].page;
+    struct range_page *from = page->slots[left + 1].page;
+    if (into->count + from->count > slots_max(height - 1)) {
         return;
     }
     size_t before = into->count;
-    move_slots(into, before, from, 0, from->count);
+    memcpy(into->slots + before, from->slots, from->count * sizeof(struct slot));
     into->count += from->count;
     update_reach(into, before);
     mem_free(from);
     close_slot(page, left + 1);
-    describe(page, left);
+    describe(&page->slots[left]);
     update_reach(page, left);
 }
 
 static void
 take(struct range_page *page, unsigned height, struct range_item *item)
 {
-    size_t slot = place_of(page, item);
-    ASSERT(slot > 0);
-    slot--;
+    size_t place = place_of(page, height, item);
+    ASSERT(place > 0);
+    place--;
     if (height == 0) {
-        ASSERT(page->first[slot] == item);
-        close_slot(page, slot);
+        ASSERT(item_of(&page->slots[place]) == item);
+        close_slot(page, place);
         return;
     }
-    struct range_page *child = page->child[slot];
-    take(child, height - 1, item);
-    if (child->count == 0) {
-        mem_free(child);
-        close_slot(page, slot);
+    struct range_page *below = page->slots[place].page;
+    take(below, height - 1, item);
+    if (below->count == 0) {
+        mem_free(below);
+        close_slot(page, place);
         return;
     }
-    describe(page, slot);
-    update_reach(page, slot);
-    if (child->count < PAGE_FEW) {
-        merge(page, slot);
+    describe(&page->slots[place]);
+    update_reach(page, place);
+    if (below->count < slots_max(height - 1) / 4) {
+        merge(page, height, place);
     }
 }
 
@@ -226,7 +253,7 @@ range_tree_remove(struct range_tree *tree, struct range_item *item)
 {
     take(tree->root, tree->height, item);
     while (tree->height > 0 && tree->root->count == 1) {
-        struct range_page *only = tree->root->child[0];
+        struct range_page *only = tree->root->slots[0].page;
         mem_free(tree->root);
         tree->root = only;
         tree->height--;
@@ -247,32 +274,43 @@ begun(const struct range_page *page, uint64_t point)
     size_t left = page->count;
     while (left > 0) {
         size_t half = left / 2;
-        bool is_begun = page->low[below + half] <= point;
+        bool is_begun = page->slots[below + half].low <= point;
         below = is_begun ? below + half + 1 : below;
         left = is_begun ? left - half - 1 : half;
     }
     return below;
 }
 
+/* All of a leaf at once: its lines come while one another's are waited for. */
 static void
-find(const struct range_page *page, unsigned height, uint64_t point,
-     void (*fn)(void *ctx, struct range_item *item), void *ctx)
+fetch(const struct range_page *leaf)
 {
-    for (size_t i = begun(page, point); i > 0 && page->reach[i - 1] >= point; i--) {
-        if (page->high[i - 1] < point) {
+    for (size_t at = 0; at < sizeof *leaf + LEAF_SLOTS * sizeof(struct slot); at += 64) {
+        __builtin_prefetch((const uint8_t *)leaf + at);
+    }
+}
+
+static void
+find(const struct range_page *page, unsigned height, uint64_t point, range_tree_fn fn, void *ctx)
+{
+    for (size_t i = begun(page, point); i > 0 && page->slots[i - 1].reach >= point; i--) {
+        const struct slot *slot = &page->slots[i - 1];
+        if (slot->high < point) {
             continue;
         }
         if (height == 0) {
-            fn(ctx, page->first[i - 1]);
-        } else {
-            find(page->child[i - 1], height - 1, point, fn, ctx);
+            fn(ctx, item_of(slot), (slot->item & MARK) != 0);
+            continue;
         }
+        if (height == 1) {
+            fetch(slot->page);
+        }
+        find(slot->page, height - 1, point, fn, ctx);
     }
 }
 
 void
-range_tree_find(const struct range_tree *tree, uint64_t point,
-                void (*fn)(void *ctx, struct range_item *item), void *ctx)
+range_tree_find(const struct range_tree *tree, uint64_t point, range_tree_fn fn, void *ctx)
 {
     if (tree->root != NULL) {
         find(tree->root, tree->height, point, fn, ctx);
@@ -280,21 +318,20 @@ range_tree_find(const struct range_tree *tree, uint64_t point,
 }
 
 static void
-each(const struct range_page *page, unsigned height, void (*fn)(void *ctx, struct range_item *item),
-     void *ctx)
+each(const struct range_page *page, unsigned height, range_tree_fn fn, void *ctx)
 {
     for (size_t i = 0; i < page->count; i++) {
+        const struct slot *slot = &page->slots[i];
         if (height == 0) {
-            fn(ctx, page->first[i]);
+            fn(ctx, item_of(slot), (slot->item & MARK) != 0);
         } else {
-            each(page->child[i], height - 1, fn, ctx);
+            each(slot->page, height - 1, fn, ctx);
         }
     }
 }
 
 void
-range_tree_each(const struct range_tree *tree, void (*fn)(void *ctx, struct range_item *item),
-                void *ctx)
+range_tree_each(const struct range_tree *tree, range_tree_fn fn, void *ctx)
 {
     if (tree->root != NULL) {
         each(tree->root, tree->height, fn, ctx);

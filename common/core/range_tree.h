@@ -26,16 +26,16 @@ struct range_tree {
     unsigned height; /* levels above the leaves */
 };
 
-/* `low` and `high` are set before, and stay. */
-void range_tree_add(struct range_tree *tree, struct range_item *item);
+/* `low` and `high` are set before, and stay. The mark is told to who finds it, without a look at
+ * the item. */
+void range_tree_add(struct range_tree *tree, struct range_item *item, bool is_marked);
 void range_tree_remove(struct range_tree *tree, struct range_item *item);
 
 /* Calls `fn` for each interval that holds `point`. */
-void range_tree_find(const struct range_tree *tree, uint64_t point,
-                     void (*fn)(void *ctx, struct range_item *item), void *ctx);
+typedef void (*range_tree_fn)(void *ctx, struct range_item *item, bool is_marked);
+void range_tree_find(const struct range_tree *tree, uint64_t point, range_tree_fn fn, void *ctx);
 
 /* Calls `fn` for all of them. */
-void range_tree_each(const struct range_tree *tree, void (*fn)(void *ctx, struct range_item *item),
-                     void *ctx);
+void range_tree_each(const struct range_tree *tree, range_tree_fn fn, void *ctx);
 
 #endif

@@ -59,23 +59,14 @@ shape_index_free(struct shape_index *index)
 
 /* ---- tables */
 
-/* Parts are looked for by eight, four, two or one of their bytes, prefixes by a few sizes more. */
+/* A row is looked up once for each size of prefix that there is. */
+#define PREFIX_MAX 64
+
+/* Parts are looked for by eight, four, two or one of their bytes. */
 static size_t
 size_of_part(size_t key_size)
 {
     return key_size >= 8 ? 8 : key_size >= 4 ? 4 : key_size >= 2 ? 2 : 1;
-}
-
-static size_t
-size_of_prefix(size_t key_size)
-{
-    static const size_t sizes[] = {64, 48, 32, 24, 20, 16, 14, 12, 10, 8, 7, 6, 5, 4, 3, 2};
-    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
-        if (key_size >= sizes[i]) {
-            return sizes[i];
-        }
-    }
-    return 1;
 }
 
 static size_t
@@ -84,7 +75,8 @@ table_key_size(const struct index_path *path)
     if (path->kind == PATH_PART) {
         return size_of_part(path->keys[0].size);
     }
-    return path->kind == PATH_PREFIX ? size_of_prefix(path->keys[0].size) : 0;
+    size_t size = path->keys[0].size;
+    return path->kind == PATH_PREFIX ? (size < PREFIX_MAX ? size : PREFIX_MAX) : 0;
 }
 
 static struct index_table *
@@ -193,19 +185,34 @@ new_entry(struct index_member *member)
     return entry;
 }
 
-/* False: a prefix has been shortened, so finding it proves less than the clause asks. */
+/* A long prefix is shortened: finding it proves less than the clause asks. */
 static bool
-add_path(struct shape_index *index, struct index_member *member, const struct index_path *path)
+is_whole(const struct index_path *path)
+{
+    return path->kind != PATH_PREFIX || path->keys[0].size <= PREFIX_MAX;
+}
+
+/* Can finding one entry be the whole answer? Of an array or a text several places are looked up. */
+static bool
+is_plain(const struct index_paths *paths)
+{
+    enum path_kind kind = paths->count == 1 ? paths->items[0].kind : PATH_PART;
+    return paths->is_exact &&
+           (kind == PATH_EQUAL || kind == PATH_PREFIX || kind == PATH_NULL || kind == PATH_RANGE);
+}
+
+static void
+add_path(struct shape_index *index, struct index_member *member, const struct index_path *path,
+         bool plain)
 {
     struct index_entry *entry = new_entry(member);
     struct index_table *table = table_of(index, path);
     entry->table = table;
     if (path->kind == PATH_RANGE) {
-        index_table_add_range(table, entry, path->low, path->high);
+        index_table_add_range(table, entry, path->low, path->high, plain);
     } else {
-        index_table_add(table, entry, path_key(index, table, path), &index->hash_key);
+        index_table_add(table, entry, path_key(index, table, path), plain, &index->hash_key);
     }
-    return path->kind != PATH_PREFIX || path->keys[0].size == table->size;
 }
 
 void
@@ -218,11 +225,17 @@ shape_index_add(struct shape_index *index, struct index_member *member)
     member->expr = NULL;
     index->count++;
     bool is_indexed = expr != NULL && index_paths_of(expr, &paths);
+    bool are_whole = true;
     for (size_t i = 0; is_indexed && i < paths.count; i++) {
-        paths.is_exact = add_path(index, member, &paths.items[i]) && paths.is_exact;
+        are_whole = are_whole && is_whole(&paths.items[i]);
+    }
+    paths.is_exact = paths.is_exact && are_whole;
+    for (size_t i = 0; is_indexed && i < paths.count; i++) {
+        add_path(index, member, &paths.items[i], is_plain(&paths));
     }
     if (expr != NULL && (!is_indexed || !paths.is_exact)) {
-        member->expr = where_pool_take(index->pool, expr);
+        bool is_rest_enough = is_indexed && are_whole && paths.rest != NULL;
+        member->expr = where_pool_take(index->pool, is_rest_enough ? paths.rest : expr);
     }
     list_push_back(is_indexed ? &index->indexed : &index->rest, &member->node);
     index->rest_count += !is_indexed;
@@ -291,19 +304,38 @@ give(const struct search *search, struct index_entry *entry)
     }
 }
 
+/* It cannot have been found before, and has nothing to ask: its memory is left alone. */
+static void
+give_plain(const struct search *search, struct index_entry *entry)
+{
+    struct err err; /* filled in by an error alone */
+    search->index->found++;
+    search->fn(search->ctx, LIST_ITEM(entry, struct index_member, first), WHERE_TRUE, &err);
+}
+
 static void
 give_peers(const struct search *search, const struct index_table *table, struct view key)
 {
-    struct index_entry *entry = index_table_find(table, key, &search->index->hash_key);
+    index_head head = index_table_find(table, key, &search->index->hash_key);
+    struct index_entry *entry = index_head_entry(head);
+    if ((head & INDEX_HEAD_PLAIN) != 0) {
+        give_plain(search, entry);
+        return;
+    }
     for (; entry != NULL; entry = entry->peer_next) {
         give(search, entry);
     }
 }
 
 static void
-give_range(void *ctx, struct range_item *item)
+give_range(void *ctx, struct range_item *item, bool plain)
 {
-    give(ctx, LIST_ITEM(item, struct index_entry, range));
+    struct index_entry *entry = LIST_ITEM(item, struct index_entry, range);
+    if (plain) {
+        give_plain(ctx, entry);
+    } else {
+        give(ctx, entry);
+    }
 }
 
 /* Its source has no value that could be looked up: only the clause itself tells what follows. */
@@ -314,11 +346,7 @@ give_unreadable(void *ctx, struct index_entry *entry)
     struct index_member *member = entry->member;
     if (is_new(search, member)) {
         const struct shape_index_options *options = &search->index->options;
-        const struct expr *expr = member->expr;
-        if (expr == NULL) {
-            expr = options->clause(options->ctx, member, search->row->mem);
-        }
-        tell(search, member, expr);
+        tell(search, member, options->clause(options->ctx, member, search->row->mem));
     }
 }
 

@@ -23,6 +23,7 @@
 #include "common/list.h"
 
 struct shape_index;
+struct index_block;
 struct index_entry;
 struct index_member;
 struct index_table;
@@ -37,10 +38,9 @@ struct index_entry {
             struct index_entry *peer_next; /* with the same key */
             struct index_entry *peer_prev;
             union {
-                uint8_t inline_key[8];
-                uint8_t *key; /* longer ones */
+                uint64_t word;             /* a key of eight bytes, as a number */
+                struct index_block *block; /* any other key */
             };
-            uint32_t key_size;
         };
         struct range_item range;
     };

@@ -27,10 +27,11 @@ pick(uint64_t below)
 }
 
 static void
-mark(void *ctx, struct range_item *item)
+mark(void *ctx, struct range_item *item, bool is_marked)
 {
     struct interval *interval = (struct interval *)item;
     (void)ctx;
+    assert_int_equal(is_marked, item->low % 2 == 0);
     assert_false(interval->is_found);
     interval->is_found = true;
 }
@@ -67,7 +68,7 @@ test_finds_what_is_there(void **state)
             struct interval *interval = &intervals[pick(ITEMS)];
             if (!interval->is_in && (step < 10000 || pick(4) == 0)) {
                 set_random(&interval->item, form);
-                range_tree_add(&tree, &interval->item);
+                range_tree_add(&tree, &interval->item, interval->item.low % 2 == 0);
                 interval->is_in = true;
             } else if (interval->is_in && (step >= 10000 || pick(4) == 0)) {
                 range_tree_remove(&tree, &interval->item);
@@ -90,9 +91,10 @@ test_finds_what_is_there(void **state)
 }
 
 static void
-count(void *ctx, struct range_item *item)
+count(void *ctx, struct range_item *item, bool is_marked)
 {
     (void)item;
+    (void)is_marked;
     (*(size_t *)ctx)++;
 }
 
@@ -104,7 +106,7 @@ test_equal_intervals_are_kept_apart(void **state)
     size_t found = 0;
     for (size_t i = 0; i < ITEMS; i++) {
         intervals[i].item = (struct range_item){5, 5};
-        range_tree_add(&tree, &intervals[i].item);
+        range_tree_add(&tree, &intervals[i].item, (i & 1) != 0);
     }
     range_tree_each(&tree, count, &found);
     assert_int_equal(found, ITEMS);
