@@ -73,7 +73,7 @@ update_events(struct client *client)
                       client->state == CLIENT_WRITING || client->state == CLIENT_STREAMING;
     bool is_ahead = client->in.size >= AHEAD_BYTES_MAX ||
                     (client->in.size > 0 && client->front->held_bytes > FRONT_HELD_BYTES_MAX);
-    uint32_t events = is_waiting && is_ahead ? 0 : EPOLLIN;
+    uint32_t events = client->is_ended || (is_waiting && is_ahead) ? 0 : EPOLLIN;
     events |= client->writer.first != NULL ? EPOLLOUT : 0;
     loop_fd_set(client->watch, events);
 }
@@ -170,7 +170,12 @@ linger(struct client *client)
 static void
 answer_is_out(struct client *client)
 {
-    if (!client->keeps_alive || client->front->is_stopping) {
+    bool is_last = !client->keeps_alive || client->front->is_stopping;
+    if (client->is_ended && (is_last || client->in.size == 0)) {
+        client_close(client);
+        return;
+    }
+    if (is_last) {
         linger(client);
         return;
     }
@@ -280,6 +285,7 @@ on_parsed(void *ctx, struct http_parsed *parsed)
     api->authorization = parsed->headers[HTTP_AUTHORIZATION];
     api->access_control_request_headers = parsed->headers[HTTP_ACCESS_CONTROL_REQUEST_HEADERS];
     api->body = buf_view(&request->body);
+    api->is_ended = client->is_ended;
     client_set_state(client, CLIENT_SERVING);
     front->options.on_request(front->options.ctx, api);
 }
@@ -415,6 +421,10 @@ client_continue(struct client *client)
     if (client->state == CLIENT_BODY) {
         continue_body(client);
     }
+    bool is_incomplete = client->state == CLIENT_READING || client->state == CLIENT_BODY;
+    if (client->is_ended && is_incomplete) {
+        client_close(client); /* the rest will not come */
+    }
     if (client->state != CLIENT_DEAD) {
         update_events(client);
     }
@@ -447,6 +457,31 @@ take_whole(struct client *client, struct view bytes)
     return true;
 }
 
+/*
+ * It has shut its side down, or closed: that looks alike until something is sent. What it asked for
+ * is answered; what would wait is not waited for.
+ */
+static void
+on_end(struct client *client)
+{
+    const struct front_options *options = &client->front->options;
+    bool has_next = client->state == CLIENT_READING && !list_is_empty(&client->ready_node);
+    bool is_asked = client->state == CLIENT_PARSING || client->state == CLIENT_WRITING;
+    bool is_served = client->state == CLIENT_SERVING || client->state == CLIENT_STREAMING;
+    if (client->is_ended || !(has_next || is_asked || is_served)) {
+        client_close(client);
+        return;
+    }
+    client->is_ended = true;
+    update_events(client);
+    if (is_served) {
+        client->request->api.is_ended = true;
+        if (options->on_ended == NULL || !options->on_ended(options->ctx, &client->request->api)) {
+            client_close(client);
+        }
+    }
+}
+
 static void
 on_readable(struct client *client)
 {
@@ -455,7 +490,11 @@ on_readable(struct client *client)
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
-    if (n <= 0) {
+    if (n == 0) {
+        on_end(client);
+        return;
+    }
+    if (n < 0) {
         client_close(client);
         return;
     }

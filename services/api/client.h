@@ -66,6 +66,7 @@ struct client {
     bool keeps_alive;
     bool is_head;
     bool is_1_0;
+    bool is_ended;  /* it says nothing more, and may still read what it asked for */
     bool is_failed; /* its socket; closed at the turn's end, so that the logic is not told inside a
                        call of its own */
 };

@@ -21,8 +21,10 @@
 
 /* Its views are good as long as the request is: until it is answered or gone. */
 struct api_request {
-    void *user;                            /* the logic's own */
-    void (*on_gone)(struct api_request *); /* the logic's own: whom to tell that the client left */
+    void *user;                             /* the logic's own */
+    void (*on_gone)(struct api_request *);  /* the logic's own: whom to tell that the client left */
+    bool (*on_ended)(struct api_request *); /* the logic's own: as in struct front_options */
+    bool is_ended;                          /* the client says nothing more: do not wait for it */
     struct list user_node; /* the logic's own; initialised and in no list when it is handed on */
 
     enum http_method
@@ -75,6 +77,12 @@ struct front_options {
     /* The client left before its answer. The request is freed after this; it must not be answered.
      */
     void (*on_gone)(void *ctx, struct api_request *request);
+
+    /*
+     * The client has ended its side, or has left, which nobody can tell yet. True: the request was
+     * answered, or will be soon; false: it counts as gone. NULL: false.
+     */
+    bool (*on_ended)(void *ctx, struct api_request *request);
 };
 
 /* Starts civetweb and its links as well. Errors: ERR_IO. */

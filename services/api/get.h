@@ -67,6 +67,9 @@ bool get_is_at_end(const struct get *get, const struct log_range *range);
 void get_park(struct get *get, struct log_offset at, enum live_takes takes,
               enum live_patience patience);
 
+/* What it waits for has not come: answers, and ends. */
+void get_time_out(struct get *get);
+
 /* 500 */
 void get_fail(struct get *get);
 

@@ -135,6 +135,13 @@ on_gone(void *ctx, struct api_request *request)
     }
 }
 
+static bool
+on_ended(void *ctx, struct api_request *request)
+{
+    (void)ctx;
+    return request->on_ended == NULL || request->on_ended(request);
+}
+
 /* ---- life */
 
 static void
@@ -188,6 +195,7 @@ open_front(struct api *api, struct err *err)
         .ctx = api,
         .on_request = on_request,
         .on_gone = on_gone,
+        .on_ended = on_ended,
     };
     if (options.listen_fd < 0 && !listen_open(config->listen_address, config->port,
                                               config->listen_on_ipv6, &options.listen_fd, err)) {

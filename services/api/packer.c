@@ -266,6 +266,7 @@ wait_for(struct job *job, struct api_request *request, struct answer *answer, si
     }
     request->user = waiter;
     request->on_gone = on_waiter_gone;
+    request->on_ended = NULL;
     list_init(&waiter->node);
     list_push_back(&job->waiters, &waiter->node);
 }

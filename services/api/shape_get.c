@@ -364,6 +364,10 @@ void
 get_park(struct get *get, struct log_offset at, enum live_takes takes, enum live_patience patience)
 {
     get->was_parked = true;
+    if (get->request->is_ended) {
+        get_time_out(get);
+        return;
+    }
     waker_ask(get->api->waker);
     if (!live_park(get->api->live, &get->wait, at, takes, get->request->received_ms, patience)) {
         get_read(get);
@@ -479,8 +483,8 @@ get_read(struct get *get)
 
 /* ---- waking */
 
-static void
-on_live_timeout(struct get *get)
+void
+get_time_out(struct get *get)
 {
     if (get->is_sse && (get->events != NULL || !get->is_beyond)) {
         events_end(get);
@@ -520,7 +524,7 @@ on_live(void *ctx, enum live_event event, const struct live_news *news)
         get_shape_gone(get);
         return;
     case LIVE_TIMEOUT:
-        on_live_timeout(get);
+        get_time_out(get);
         return;
     }
     BUG("an unknown event");
@@ -553,6 +557,7 @@ get_new(struct api *api, struct api_request *request, const struct shape_query *
     memcpy(get->handle, handle_size > 0 ? (const void *)query->handle.bytes : "", handle_size);
     request->user = get;
     request->on_gone = shape_get_gone;
+    request->on_ended = shape_get_ended;
     api->request_count++;
     return get;
 }

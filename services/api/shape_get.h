@@ -20,4 +20,7 @@ void shape_get(struct api *api, struct api_request *request);
 /* The client of a request that shape_get() took is gone. */
 void shape_get_gone(struct api_request *request);
 
+/* The client says nothing more: what is parked is answered. False: give the request up. */
+bool shape_get_ended(struct api_request *request);
+
 #endif
