@@ -13,7 +13,6 @@
 #include "services/shape_log_collector/db_client.h"
 #include "services/shape_log_collector/ingest.h"
 #include "services/shape_log_collector/registry.h"
-#include "services/shape_log_collector/repl_server.h"
 #include "services/shape_log_collector/rows.h"
 #include "services/shape_log_collector/shape_log.h"
 
@@ -394,10 +393,7 @@ begin(struct subset *subset)
 {
     struct collector *collector = subset->owner->collector;
     const struct shape_def *def = subset->shape->def;
-    if (!repl_server_has_agreed(collector->repl)) {
-        on_unreachable(subset);
-        return;
-    }
+    /* Also before a hello was agreed on: it is refused, and wakes a connection that sleeps. */
     struct db_name *columns = mem_alloc_zero((def->fetched_count + 1) * sizeof *columns);
     for (size_t i = 0; i < def->fetched_count; i++) {
         columns[i].name = def->table.columns[def->fetched[i]].name;

@@ -1,7 +1,7 @@
 """Engine spec §1.14: without use all database sessions are closed, and who needs them wakes them.
 
-Half a minute is the least that may be set, so three engines fall asleep at the same time and are
-woken in three ways.
+Half a minute is the least that may be set, so four engines fall asleep at the same time and are
+woken in four ways.
 """
 import time
 from contextlib import ExitStack
@@ -46,7 +46,8 @@ class Sleeper:
 def sleepers(cluster, make_engine):
     with ExitStack() as stack:
         made = [Sleeper(cluster, make_engine, stack), Sleeper(cluster, make_engine, stack),
-                Sleeper(cluster, make_engine, stack, SHAPEWIRE_SLEEP_MAX="4s")]
+                Sleeper(cluster, make_engine, stack, SHAPEWIRE_SLEEP_MAX="4s"),
+                Sleeper(cluster, make_engine, stack)]
         yield made
         for each in made:
             each.client.close()
@@ -56,10 +57,11 @@ def sleepers(cluster, make_engine):
 def test_the_idle_database_is_left_until_it_is_needed(sleepers):
     sleepers[2].fall_asleep()
     wakes_by_itself(sleepers[2])
-    for each in sleepers[:2]:
+    for each in (sleepers[0], sleepers[1], sleepers[3]):
         each.fall_asleep()
     wakes_for_a_live_request(sleepers[0])
     wakes_for_a_new_shape(sleepers[1])
+    wakes_for_a_subset(sleepers[3])
     for each in sleepers:
         assert each.engine.wait_all() == each.pids
 
@@ -95,3 +97,9 @@ def wakes_for_a_new_shape(sleeper):
     began = time.monotonic()
     sleeper.engine.client("other").sync().close()
     assert time.monotonic() - began < 5
+
+
+def wakes_for_a_subset(sleeper):
+    answer = sleeper.engine.http().shape(table="t", offset="-1", subset__where="id = 1")
+    assert answer.status == 200, answer
+    assert [item["value"]["v"] for item in answer.json()["data"]] == ["a"]
