@@ -25,6 +25,8 @@ relation_columns(const struct db_column *columns, size_t count, struct arena *me
             .type_mod = (uint32_t)from->type_mod,
             .base_type_oid = (uint32_t)from->base_type_oid,
             .element_type_oid = (uint32_t)from->element_type_oid,
+            .enum_oid = (uint32_t)from->enum_oid,
+            .enum_labels = copy_view(from->enum_labels, mem),
             .type_name = copy_view(from->type_name, mem),
             .type_kind = from->type_kind.size > 0 ? from->type_kind.bytes[0] : 'b',
             .dimensions = (uint32_t)from->dimensions,

@@ -91,8 +91,10 @@ shape_def_set_scope(struct shape_def *def)
         columns[i].name = column->name;
         columns[i].type = where_type_by_oid(column->base_type_oid);
         columns[i].is_c_collated = column->has_odd_collation;
-        if (column->type_kind == 'e') {
-            columns[i].type = (struct where_type){.base = WT_ENUM, .oid = column->type_oid};
+        if (column->enum_oid != 0) {
+            columns[i].type = (struct where_type){.base = WT_ENUM,
+                                                  .is_array = column->element_type_oid != 0,
+                                                  .oid = column->enum_oid};
         }
     }
     def->scope =
@@ -250,14 +252,27 @@ check_generated(const struct shape_def *def, const struct expr *expr, struct err
     return true;
 }
 
+/* Borrowed from the table. */
+static const struct view *
+labels_of(const struct relation *table, struct arena *mem)
+{
+    struct view *labels = arena_alloc(mem, table->column_count + 1, sizeof *labels);
+    for (size_t i = 0; i < table->column_count; i++) {
+        labels[i] = table->columns[i].enum_labels;
+    }
+    return labels;
+}
+
 static bool
-check_where(struct shape_def **def, const struct shape_wish *wish, struct err *err)
+check_where(struct shape_def **def, const struct relation *table, const struct shape_wish *wish,
+            struct err *err)
 {
     struct expr *expr;
     struct arena *tmp = arena_new(SHAPE_DEF_ARENA_MAX);
     struct where_scope scope = (*def)->scope;
     scope.params = wish->params;
     scope.param_count = wish->param_count;
+    scope.enum_labels = labels_of(table, tmp);
     bool ok = where_check_tree(wish->where, &scope, tmp, &expr, err);
     ok = ok && check_generated(*def, expr, err) && keep_where(def, expr, err);
     arena_free(tmp);
@@ -275,6 +290,7 @@ copy_relation(const struct relation *from, struct arena *mem)
         copy.columns[i] = from->columns[i];
         copy.columns[i].name = copy_view(from->columns[i].name, mem);
         copy.columns[i].type_name = copy_view(from->columns[i].type_name, mem);
+        copy.columns[i].enum_labels = (struct view){0}; /* a clause has those that it needs */
     }
     return copy;
 }
@@ -297,7 +313,7 @@ shape_def_build(const struct relation *table, const struct shape_wish *wish,
     shape_def_set_fetched(def);
     shape_def_complete(def);
     *field_out = "where";
-    if (wish->where != NULL && !check_where(&def, wish, err)) {
+    if (wish->where != NULL && !check_where(&def, table, wish, err)) {
         shape_def_free(def);
         return false;
     }

@@ -3,16 +3,16 @@
  *
  *     u8 format, u8 flags (1 selects all, 2 replica full, 4 changes only), u32 oid, text schema,
  * text name u16 count, columns: text name, u32 type_oid, u32 type_mod, u32 base_type_oid, u32
- * element_type_oid, text type_name, u8 type_kind, u8 dimensions, u16 key_position, u8 flags (1 not
- * null, 2 generated, 4 odd collation) u16 count, u16 each: selected places text where as SQL, text
- * where as code                      text: u32 size, bytes
+ * element_type_oid, u32 enum_oid, text type_name, u8 type_kind, u8 dimensions, u16 key_position, u8
+ * flags (1 not null, 2 generated, 4 odd collation) u16 count, u16 each: selected places text where
+ * as SQL, text where as code                      text: u32 size, bytes
  */
 #include "common/core/limits.h"
 #include "common/core/shape_def_parts.h"
 #include "common/core/where_code.h"
 #include "common/json.h"
 
-#define FORMAT 1
+#define FORMAT 2
 
 #define FLAG_SELECTS_ALL  1u
 #define FLAG_REPLICA_FULL 2u
@@ -50,6 +50,7 @@ put_column(struct buf *out, const struct column *column)
     put_u32(out, column->type_mod);
     put_u32(out, column->base_type_oid);
     put_u32(out, column->element_type_oid);
+    put_u32(out, column->enum_oid);
     put_text(out, column->type_name);
     buf_append_byte(out, column->type_kind);
     buf_append_byte(out, (uint8_t)column->dimensions);
@@ -139,6 +140,7 @@ take_column(struct wire_reader *r, struct arena *mem, struct column *column)
     column->type_mod = take_le(r, 4);
     column->base_type_oid = take_le(r, 4);
     column->element_type_oid = take_le(r, 4);
+    column->enum_oid = take_le(r, 4);
     column->type_name = take_text(r, mem);
     column->type_kind = wire_read_u8(r);
     column->dimensions = wire_read_u8(r);

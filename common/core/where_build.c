@@ -136,7 +136,8 @@ read_literal(struct where_builder *b, struct expr *expr, struct where_type type)
         !where_value_parse(type, expr->value.text, b->mem, &typed->value, b->err)) {
         return where_fail_err(b, expr->location);
     }
-    return typed;
+    bool is_label = type.base == WT_ENUM && !typed->value.is_null;
+    return is_label && !where_check_label(b, type, &typed->value, expr->location) ? NULL : typed;
 }
 
 static struct expr *
@@ -250,36 +251,6 @@ make_call(struct where_builder *b, const struct where_fn *fn, struct expr *const
     return check_pattern(b, expr) ? where_fold(b, expr) : NULL;
 }
 
-/* An enum's labels are text to us; Postgres compares only values of one and the same enum. */
-static bool
-is_enum_pair(const struct expr *left, const struct expr *right)
-{
-    bool left_enum = left->type.base == WT_ENUM && !left->type.is_array;
-    bool right_enum = right->type.base == WT_ENUM && !right->type.is_array;
-    if (left_enum && right_enum) {
-        return left->type.oid == right->type.oid;
-    }
-    return (left_enum && right->type.base == WT_UNKNOWN) ||
-           (right_enum && left->type.base == WT_UNKNOWN);
-}
-
-static struct expr *
-make_enum_comparison(struct where_builder *b, struct view name, struct expr *left,
-                     struct expr *right, int32_t location)
-{
-    const struct where_fn *fn = where_fn_comparison(name, WT_ENUM);
-    if (fn == NULL || !is_enum_pair(left, right)) {
-        return where_fail(b, location, "Could not select an operator overload");
-    }
-    struct where_type type = left->type.base == WT_ENUM ? left->type : right->type;
-    struct expr *expr = where_make(b, EXPR_CALL, location, 2);
-    expr->fn = fn;
-    expr->type.base = WT_BOOL;
-    expr->args[0] = where_coerce(b, left, type);
-    expr->args[1] = expr->args[0] == NULL ? NULL : where_coerce(b, right, type);
-    return expr->args[1] == NULL ? NULL : where_fold(b, expr);
-}
-
 static bool
 is_unary_fn(struct view name)
 {
@@ -359,7 +330,7 @@ where_make_operator(struct where_builder *b, struct view name, struct expr *left
         return make_array_operator(b, name, left, right, location);
     }
     if (left != NULL && (left->type.base == WT_ENUM || right->type.base == WT_ENUM)) {
-        return make_enum_comparison(b, name, left, right, location);
+        return where_make_enum_comparison(b, name, left, right, location);
     }
     const struct where_type types[2] = {args[0]->type, right->type};
     const struct where_fn *fn;

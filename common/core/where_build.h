@@ -75,6 +75,16 @@ struct where_fn;
 bool where_check_ilike(struct where_builder *b, const struct where_fn *fn, struct view pattern,
                        int32_t location);
 
+/* ---- where_build_enum.c */
+
+struct expr *where_make_enum_comparison(struct where_builder *b, struct view name,
+                                        struct expr *left, struct expr *right, int32_t location);
+
+/* Labels (of an array, all of it) that the enum does not have are an error, if its labels are
+ * known. */
+bool where_check_label(struct where_builder *b, struct where_type type,
+                       const struct where_value *value, int32_t location);
+
 /* ---- where_build_fn.c */
 
 struct expr *where_build_function(struct where_builder *b, const struct sql_node *node);

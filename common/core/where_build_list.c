@@ -209,7 +209,7 @@ where_make_any(struct where_builder *b, enum expr_kind kind, struct view name, s
     if (one == NULL) {
         return NULL;
     }
-    if (one->kind != EXPR_CALL || one->type.base != WT_BOOL) {
+    if (one->kind != EXPR_CALL || one->type.base != WT_BOOL || one->arg_count != 2) {
         return where_fail(b, location, "Could not select an operator overload");
     }
     struct where_type wanted = one->args[1]->type;

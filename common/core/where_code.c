@@ -153,6 +153,11 @@ is_sound_call(const struct expr *expr)
         return first.is_array && all_of_type(expr, first) &&
                where_type_equal(expr->type, fn->result == WT_UNKNOWN ? first : result);
     }
+    if ((fn->flags & FN_LABELS) != 0) {
+        return is_scalar(expr->args[0], WT_ENUM) && is_scalar(expr->args[1], WT_ENUM) &&
+               where_type_equal(expr->args[2]->type, where_fn_arg(fn, 2)) &&
+               is_scalar(expr, fn->result);
+    }
     if ((fn->flags & FN_TEXT_ARRAY) != 0) {
         return where_type_equal(first, where_fn_arg(fn, 0)) &&
                where_type_equal(expr->args[1]->type, where_fn_arg(fn, 1)) &&

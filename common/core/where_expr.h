@@ -87,6 +87,10 @@ struct where_scope {
     const struct where_param *params; /* $1 is params[0] */
     size_t param_count;
     struct view table; /* for the hint of `this.column` */
+    /* For each column the labels of its enum in their order, as Postgres writes a text[]; empty:
+     * not known, or no enum. NULL: of none are they known. Needed only while a clause is checked.
+     */
+    const struct view *enum_labels;
 };
 
 struct sql_node;

@@ -302,6 +302,11 @@ const struct where_fn where_fns[] = {
     {"timezone", FN_FUNCTION, 2, {WT_TEXT, WT_TIMESTAMPTZ}, WT_TIMESTAMP, stamp_at_utc, FN_UNIT},
     {"timezone", FN_FUNCTION, 2, {WT_INTERVAL, WT_TIMESTAMP}, WT_TIMESTAMPTZ, NULL, 0},
     {"timezone", FN_FUNCTION, 2, {WT_INTERVAL, WT_TIMESTAMPTZ}, WT_TIMESTAMP, NULL, 0},
+    /* enums */
+    {"<", FN_OPERATOR, 3, {WT_ENUM, WT_ENUM, WT_TEXT}, WT_BOOL, enum_lt, FN_LABELS},
+    {"<=", FN_OPERATOR, 3, {WT_ENUM, WT_ENUM, WT_TEXT}, WT_BOOL, enum_le, FN_LABELS},
+    {">", FN_OPERATOR, 3, {WT_ENUM, WT_ENUM, WT_TEXT}, WT_BOOL, enum_gt, FN_LABELS},
+    {">=", FN_OPERATOR, 3, {WT_ENUM, WT_ENUM, WT_TEXT}, WT_BOOL, enum_ge, FN_LABELS},
 };
 /* clang-format on */
 
@@ -311,7 +316,8 @@ struct where_type
 where_fn_arg(const struct where_fn *fn, size_t place)
 {
     return (struct where_type){.base = fn->args[place],
-                               .is_array = place == 1 && (fn->flags & FN_TEXT_ARRAY) != 0};
+                               .is_array = (place == 1 && (fn->flags & FN_TEXT_ARRAY) != 0) ||
+                                           (place == 2 && (fn->flags & FN_LABELS) != 0)};
 }
 
 /* LIKE takes two texts and gives a bool as well, but is of text and not of every type's order. */
@@ -345,6 +351,17 @@ where_fn_of_array(struct view name, size_t arg_count)
             fn->kind == FN_OF_ARRAY || fn->kind == FN_ARRAY_ELEMENT || fn->kind == FN_ELEMENT_ARRAY;
         if (is_one && fn->arg_count == arg_count && view_is(name, fn->name)) {
             return fn;
+        }
+    }
+    return NULL;
+}
+
+const struct where_fn *
+where_fn_enum_order(struct view name)
+{
+    for (size_t i = 0; i < where_fn_count; i++) {
+        if ((where_fns[i].flags & FN_LABELS) != 0 && view_is(name, where_fns[i].name)) {
+            return &where_fns[i];
         }
     }
     return NULL;

@@ -36,8 +36,9 @@ enum where_fn_kind {
     FN_ELEMENT_ARRAY, /* the other way round */
 };
 
-#define FN_TAKES_NULL  2u  /* not strict: sees NULLs itself */
-#define FN_TEXT_ARRAY  8u  /* the second argument is an array of what the row says */
+#define FN_TAKES_NULL  2u /* not strict: sees NULLs itself */
+#define FN_TEXT_ARRAY  8u /* the second argument is an array of what the row says */
+#define FN_LABELS      128u /* a third argument stands for the order of an enum's labels; not in SQL */
 #define FN_UNIT        64u /* the first argument is a constant name that the code must know */
 #define FN_C_COLLATION 1u  /* depends on a collation: Postgres is told to use "C", as we do */
 
@@ -65,6 +66,13 @@ struct where_type where_fn_arg(const struct where_fn *fn, size_t place);
 
 /* The row that compares two values of this type by this operator; NULL: none. */
 const struct where_fn *where_fn_comparison(struct view name, enum where_base base);
+
+/* The row that orders two labels of one enum by this operator; NULL: none. Its third argument is a
+ * text[] with the enum's labels in their order. */
+const struct where_fn *where_fn_enum_order(struct view name);
+
+/* The place of a label among them; -1: none. */
+ptrdiff_t where_label_place(const struct where_array *labels, struct view label);
 
 /* The row for two arrays of one type: @> <@ && and ||, whose result is WT_UNKNOWN here; NULL: none.
  */

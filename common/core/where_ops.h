@@ -168,6 +168,10 @@ IMPL(justify_interval);
 IMPL(date_is_finite);
 IMPL(stamp_is_finite);
 IMPL(stamp_at_utc);
+IMPL(enum_lt);
+IMPL(enum_le);
+IMPL(enum_gt);
+IMPL(enum_ge);
 
 /* An error that Postgres would raise, in its words. False. */
 bool where_raise(struct where_scratch *scratch, const char *text);

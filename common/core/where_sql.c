@@ -144,7 +144,8 @@ append_call(const struct expr *expr, const struct where_scope *scope, struct buf
     }
     buf_append_str(out, expr->fn->name);
     buf_append_byte(out, ' ');
-    append_arg(expr->args[expr->arg_count - 1], scope, under_c && expr->arg_count == 1, out);
+    append_arg(expr->args[expr->arg_count > 1 ? 1 : 0], scope, under_c && expr->arg_count == 1,
+               out);
     buf_append_byte(out, ')');
 }
 

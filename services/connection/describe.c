@@ -40,7 +40,8 @@ describe_columns(struct buf *sql, const char *oid_sql)
         "CASE WHEN t.oid = bt.oid AND e.oid IS NOT NULL THEN e.typname ELSE t.typname END, "
         "t.typtype, format_type(a.atttypid, a.atttypmod), "
         "CASE WHEN e.oid IS NULL THEN 0 ELSE greatest(a.attndims, 1) END, "
-        "a.attnotnull, a.attgenerated <> '', k.position, co.collname "
+        "a.attnotnull, a.attgenerated <> '', k.position, co.collname, en.oid, "
+        "CASE WHEN octet_length(en.labels) <= 65536 THEN en.labels END "
         "FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
         "CROSS JOIN LATERAL (WITH RECURSIVE d (oid, typtype, typbasetype) AS ("
         "SELECT t.oid, t.typtype, t.typbasetype UNION ALL "
@@ -48,6 +49,11 @@ describe_columns(struct buf *sql, const char *oid_sql)
         "WHERE d.typtype = 'd') SELECT d.oid FROM d WHERE d.typtype <> 'd') AS bottom "
         "JOIN pg_type bt ON bt.oid = bottom.oid "
         "LEFT JOIN pg_type e ON e.oid = bt.typelem AND e.typarray = bt.oid "
+        "LEFT JOIN LATERAL (SELECT l.enumtypid AS oid, "
+        "array_agg(l.enumlabel::text ORDER BY l.enumsortorder)::text AS labels "
+        "FROM pg_enum l WHERE l.enumtypid = coalesce(e.oid, t.oid) AND t.typtype <> 'd' "
+        "GROUP BY l.enumtypid) AS en "
+        "ON true "
         "LEFT JOIN pg_collation co ON co.oid = a.attcollation AND co.collname <> 'default' "
         "LEFT JOIN LATERAL (SELECT u.nth AS position FROM pg_index i, "
         "unnest(i.indkey::int2[]) WITH ORDINALITY AS u (attnum, nth) "
@@ -134,6 +140,8 @@ describe_read_columns(const struct pg_results *results, size_t statement, struct
             .is_generated = is_true(pg_text(results, statement, i, 10)),
             .key_position = pg_u64(results, statement, i, 11),
             .collation = text_in(mem, pg_text(results, statement, i, 12)),
+            .enum_oid = pg_u64(results, statement, i, 13),
+            .enum_labels = text_in(mem, pg_text(results, statement, i, 14)),
         };
     }
     *columns_out = columns;

@@ -142,6 +142,7 @@ relation_cache_seed(struct relation_cache *cache, const struct relation *relatio
         *column = relation->columns[i];
         column->name = copy_view(column->name, entry->mem);
         column->type_name = copy_view(column->type_name, entry->mem);
+        column->enum_labels = copy_view(column->enum_labels, entry->mem);
     }
 }
 

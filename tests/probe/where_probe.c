@@ -1,7 +1,7 @@
 /*
  * where_probe - the where language on standard input, for tests that compare it with Postgres.
  *
- *     C name type_oid [e]        a column (e: an enum)
+ *     C name type_oid [e|a [{label,…}]]   a column (e: an enum, a: an array of one)
  *     W clause [ ;; param]…      answers "SQL <what Postgres gets>" or "ERR <text>"
  *     R field<TAB>field…         a row in COPY's text form, \N for NULL: answers t, f, n or "ERR
  * <text>"
@@ -23,7 +23,8 @@
 
 static struct where_column columns[COLUMNS_MAX];
 static struct where_param params[PARAMS_MAX];
-static struct where_scope scope = {.columns = columns, .params = params};
+static struct view labels[COLUMNS_MAX];
+static struct where_scope scope = {.columns = columns, .params = params, .enum_labels = labels};
 
 static void
 add_column(const char *line)
@@ -31,13 +32,18 @@ add_column(const char *line)
     char name[64];
     unsigned oid;
     char kind = 0;
-    if (scope.column_count == COLUMNS_MAX || sscanf(line, "%63s %u %c", name, &oid, &kind) < 2) {
+    int used = 0;
+    if (scope.column_count == COLUMNS_MAX ||
+        sscanf(line, "%63s %u %c %n", name, &oid, &kind, &used) < 2) {
         exit(2);
     }
     struct where_column *column = &columns[scope.column_count++];
     column->name = view_str(mem_dup_str(name));
-    column->type =
-        kind == 'e' ? (struct where_type){.base = WT_ENUM, .oid = oid} : where_type_by_oid(oid);
+    column->type = where_type_by_oid(oid);
+    if (kind == 'e' || kind == 'a') {
+        column->type = (struct where_type){.base = WT_ENUM, .is_array = kind == 'a', .oid = oid};
+        labels[scope.column_count - 1] = view_str(mem_dup_str(used > 0 ? line + used : ""));
+    }
 }
 
 /* On one line, whatever text it quotes. */
@@ -136,6 +142,7 @@ main(void)
     }
     for (size_t i = 0; i < scope.column_count; i++) {
         mem_free((void *)(uintptr_t)columns[i].name.bytes);
+        mem_free((void *)(uintptr_t)labels[i].bytes);
     }
     free(line);
     arena_free(clause_mem);

@@ -83,6 +83,11 @@ class Oracle:
         sql, refusal = self.sql_of(clause)
         if sql is None:
             return False
+        try:
+            self.cursor.execute(f"EXPLAIN SELECT * FROM w WHERE {sql}")
+        except psycopg2.Error as error:
+            # What fails by its values may fail as well when it is planned; a clause that is none may not.
+            assert error.pgcode[:2] == "22", f"{clause} is sent as {sql}: {error}"
         ours = ["error" if answer.startswith("ERR") else answer for answer in self.ours()]
         theirs = self.postgres(clause)
         for i, (our, their) in enumerate(zip(ours, theirs)):
