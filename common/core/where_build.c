@@ -345,25 +345,6 @@ where_make_operator(struct where_builder *b, struct view name, struct expr *left
     return where_fail(b, location, "Could not select an operator overload");
 }
 
-/* The field of extract, the zone of timezone: a name that the code knows, tried on a value. */
-static bool
-is_unit(struct where_builder *b, const struct where_fn *fn, const struct expr *unit,
-        int32_t location)
-{
-    struct where_scratch scratch = {.mem = b->mem, .err = b->err};
-    struct where_value args[WHERE_FN_ARGS] = {unit->value};
-    struct where_value ignored = {0};
-    if (unit->kind != EXPR_CONST) {
-        where_fail(b, location, "the first argument of %s must be a constant", fn->name);
-        return false;
-    }
-    if (!unit->value.is_null && !fn->impl(&scratch, args, &ignored)) {
-        where_fail_err(b, location);
-        return false;
-    }
-    return true;
-}
-
 struct expr *
 where_make_function(struct where_builder *b, struct view name, struct expr **args, size_t arg_count,
                     int32_t location)
@@ -378,7 +359,7 @@ where_make_function(struct where_builder *b, struct view name, struct expr **arg
         found = where_resolve(name, FN_FUNCTION, types, arg_count, &fn);
     }
     if (found == RESOLVED) {
-        bool is_sound = (fn->flags & FN_UNIT) == 0 || is_unit(b, fn, args[0], location);
+        bool is_sound = (fn->flags & FN_UNIT) == 0 || where_check_unit(b, fn, args[0], location);
         return is_sound ? make_call(b, fn, args, arg_count, location) : NULL;
     }
     if (found == RESOLVE_NO_NAME) {

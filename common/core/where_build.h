@@ -89,6 +89,10 @@ bool where_check_label(struct where_builder *b, struct where_type type,
 
 struct expr *where_build_function(struct where_builder *b, const struct sql_node *node);
 
+/* The field of extract, the zone of timezone: a constant that the code knows, tried on a value. */
+bool where_check_unit(struct where_builder *b, const struct where_fn *fn, const struct expr *unit,
+                      int32_t location);
+
 /* ---- where_build_array.c: functions of where_fn_of_array(), and `||` with one element */
 
 struct expr *where_make_array_call(struct where_builder *b, const struct where_fn *fn,

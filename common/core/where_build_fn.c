@@ -107,6 +107,24 @@ refuse_unknown(struct where_builder *b, const struct sql_node *node, struct view
                       (const char *)name.bytes, node->arg_count);
 }
 
+bool
+where_check_unit(struct where_builder *b, const struct where_fn *fn, const struct expr *unit,
+                 int32_t location)
+{
+    struct where_scratch scratch = {.mem = b->mem, .err = b->err};
+    struct where_value args[WHERE_FN_ARGS] = {unit->value};
+    struct where_value ignored = {0};
+    if (unit->kind != EXPR_CONST) {
+        where_fail(b, location, "the first argument of %s must be a constant", fn->name);
+        return false;
+    }
+    if (!unit->value.is_null && !fn->impl(&scratch, args, &ignored)) {
+        where_fail_err(b, location);
+        return false;
+    }
+    return true;
+}
+
 static struct expr *
 make_named(struct where_builder *b, struct view name, struct expr **args, size_t count,
            int32_t location)

@@ -90,7 +90,7 @@ class Generator:
         some = lambda k: self.of(k, depth - 1)
         forms = {
             "d": [lambda: f"({some('d')} + n)", lambda: f"(n + {some('d')})", lambda: f"({some('d')} - n)",
-                  lambda: f"{some('ts')}::date", lambda: f"{some('tz')}::date", lambda: f"coalesce({some('d')}, '2001-02-03')"],
+                  lambda: f"{some('ts')}::date", lambda: f"{some('tz')}::date", lambda: f"date({some('ts')})", lambda: f"coalesce({some('d')}, '2001-02-03')"],
             "t": [lambda: f"({some('t')} + {some('iv')})", lambda: f"({some('t')} - {some('iv')})", lambda: f"{some('ts')}::time",
                   lambda: f"{some('tz')}::time", lambda: f"{some('iv')}::time", lambda: f"({some('iv')} + {some('t')})"],
             "ts": [lambda: f"({some('ts')} + {some('iv')})", lambda: f"({some('ts')} - {some('iv')})",
@@ -99,7 +99,7 @@ class Generator:
                    lambda: f"{some('tz')}::timestamp", lambda: f"({some('tz')} AT TIME ZONE 'UTC')",
                    lambda: f"({some('d')} AT TIME ZONE 'utc')", lambda: f"date_trunc({quoted(rnd.choice(UNITS[:17]))}, {some('ts')})",
                    lambda: f"greatest({some('ts')}, {some('d')})"],
-            "tz": [lambda: f"({some('tz')} + {some('iv')})", lambda: f"({some('tz')} - {some('iv')})", lambda: f"{some('d')}::timestamptz",
+            "tz": [lambda: f"({some('tz')} + {some('iv')})", lambda: f"({some('tz')} - {some('iv')})", lambda: f"{some('d')}::timestamptz", lambda: f"timestamptz({some('ts')})",
                    lambda: f"{some('ts')}::timestamptz", lambda: f"timezone('UTC', {some('ts')})", lambda: f"date_trunc({quoted(rnd.choice(UNITS[:17]))}, {some('d')})",
                    lambda: f"coalesce({some('ts')}, {some('tz')})", lambda: f"least({some('d')}, {some('tz')})"],
             "iv": [lambda: f"({some('iv')} + {some('iv')})", lambda: f"({some('iv')} - {some('iv')})", lambda: f"(- {some('iv')})",

@@ -23,8 +23,9 @@ enum { ID, N, V, AT, FLAG, TAGS, MOOD, PRICE, COLUMN_COUNT };
 
 static struct where_column columns[COLUMN_COUNT];
 static struct where_param params[2];
+static struct view labels[COLUMN_COUNT];
 static struct where_scope scope = {
-    .columns = columns, .column_count = COLUMN_COUNT, .params = params};
+    .columns = columns, .column_count = COLUMN_COUNT, .params = params, .enum_labels = labels};
 static struct arena *mem;
 
 static int
@@ -44,6 +45,7 @@ set_up(void **state)
         [PRICE] = {"price", {.base = WT_NUMERIC}},
     };
     (void)state;
+    labels[MOOD] = view_str("{sad,ok,\"very happy\"}");
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
         columns[i] = (struct where_column){view_str(table[i].name), table[i].type, false};
     }
@@ -273,6 +275,34 @@ test_unstable_functions_are_refused_with_the_reason(void **state)
                  "one each time");
 }
 
+/* A label that came after the clause is equal to nothing else, and has no place in the order. */
+static void
+test_enums_have_the_order_of_their_labels(void **state)
+{
+    (void)state;
+    const char *row[COLUMN_COUNT] = {"1", NULL, "ok", NULL, "t", "{a}", "ok", "1.50"};
+    assert_int_equal(eval("mood < 'very happy'", row), WHERE_TRUE);
+    assert_int_equal(eval("mood <= 'ok' AND mood >= 'ok'", row), WHERE_TRUE);
+    assert_int_equal(eval("mood > 'ok'", row), WHERE_FALSE);
+    assert_int_equal(eval("'sad' > mood", row), WHERE_FALSE);
+    assert_int_equal(eval("mood BETWEEN 'sad' AND 'very happy'", row), WHERE_TRUE);
+    assert_int_equal(eval("mood < NULL", row), WHERE_UNKNOWN);
+    assert_int_equal(eval("mood::text = v", row), WHERE_TRUE);
+    row[MOOD] = "new";
+    assert_int_equal(eval("mood > 'sad'", row), WHERE_ERROR);
+    assert_int_equal(eval("mood = 'sad'", row), WHERE_FALSE);
+    assert_int_equal(eval("mood <> 'sad'", row), WHERE_TRUE);
+    expect_sql("mood > 'sad'", "(\"mood\" > 'sad')");
+    expect_error("mood = 'bad'", "At location 7: invalid input value for enum: \"bad\"");
+    expect_error("mood < ANY('{sad}')", "At location 5: Could not select an operator overload");
+    expect_error("mood = v", "At location 5: Could not select an operator overload");
+
+    scope.enum_labels = NULL; /* not known: nothing can be checked */
+    assert_int_equal(eval("mood = 'bad'", row), WHERE_FALSE);
+    expect_error("mood > 'sad'", "At location 5: Could not select an operator overload");
+    scope.enum_labels = labels;
+}
+
 static void
 test_three_truths(void **state)
 {
@@ -412,6 +442,7 @@ main(void)
         cmocka_unit_test(test_what_is_shared_is_counted_as_often_as_it_is_said),
         cmocka_unit_test(test_lists_and_parameters_are_bounded),
         cmocka_unit_test(test_unstable_functions_are_refused_with_the_reason),
+        cmocka_unit_test(test_enums_have_the_order_of_their_labels),
         cmocka_unit_test(test_three_truths),
         cmocka_unit_test(test_an_error_counts_only_when_nothing_else_decides),
         cmocka_unit_test(test_like),
