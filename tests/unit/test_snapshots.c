@@ -16,7 +16,7 @@
 
 #define MARKS   "pg_current_snapshot()"
 #define FLUSH   "SELECT pg_current_wal_flush_lsn()"
-#define COLUMNS "id|23|4294967295|23|\\N|int4|b|integer|0|t|f|1|\\N"
+#define COLUMNS "id|23|4294967295|23|\\N|int4|b|integer|0|t|f|1|\\N|\\N|\\N"
 
 static struct pg_fixture f;
 static struct pool *pool;
