@@ -25,11 +25,15 @@ skip_blanks(struct text_cursor *c)
     }
 }
 
-static void
+/* False: more elements than the arena has room for. The data decides how many there are. */
+static bool
 add_item(struct parsing *p, struct where_value value)
 {
     if (p->count == p->capacity) {
         size_t capacity = p->capacity == 0 ? 8 : 2 * p->capacity;
+        if (capacity >= arena_room(p->mem) / 2 / sizeof *p->items) {
+            return false;
+        }
         struct where_value *items = arena_alloc(p->mem, capacity, sizeof *items);
         if (p->count > 0) {
             memcpy(items, p->items, p->count * sizeof *items);
@@ -38,28 +42,39 @@ add_item(struct parsing *p, struct where_value value)
         p->capacity = capacity;
     }
     p->items[p->count++] = value;
+    return true;
 }
 
+/* Up to the quote that ends it; copied only when something in it is escaped. */
 static bool
 take_quoted(struct parsing *p, struct view *text_out)
 {
-    uint8_t *text = arena_alloc(p->mem, (size_t)(p->c.end - p->c.next) + 1, 1);
-    size_t size = 0;
-    while (!text_at_end(&p->c)) {
-        uint8_t b = *p->c.next++;
-        if (b == '"') {
-            *text_out = (struct view){text, size};
-            return true;
+    const uint8_t *start = p->c.next;
+    size_t escapes = 0;
+    while (!text_at_end(&p->c) && *p->c.next != '"') {
+        bool is_escape = *p->c.next == '\\';
+        if (is_escape && p->c.end - p->c.next < 2) {
+            return false;
         }
-        if (b == '\\') {
-            if (text_at_end(&p->c)) {
-                return false;
-            }
-            b = *p->c.next++;
-        }
-        text[size++] = b;
+        escapes += is_escape;
+        p->c.next += is_escape ? 2 : 1;
     }
-    return false;
+    const uint8_t *end = p->c.next;
+    if (!text_take(&p->c, '"')) {
+        return false;
+    }
+    *text_out = (struct view){start, (size_t)(end - start)};
+    if (escapes == 0) {
+        return true;
+    }
+    uint8_t *text = arena_alloc(p->mem, text_out->size - escapes + 1, 1);
+    size_t size = 0;
+    for (const uint8_t *next = start; next < end; next++) {
+        next += *next == '\\';
+        text[size++] = *next;
+    }
+    *text_out = (struct view){text, size};
+    return true;
 }
 
 static bool
@@ -104,16 +119,14 @@ take_element(struct parsing *p, size_t depth)
             return false;
         }
         if (is_null_word(text)) {
-            add_item(p, (struct where_value){.is_null = true});
-            return true;
+            return add_item(p, (struct where_value){.is_null = true});
         }
     }
     struct where_value value;
     if (!where_value_parse(p->element, text, p->mem, &value, p->err)) {
         return false;
     }
-    add_item(p, value);
-    return true;
+    return add_item(p, value);
 }
 
 static bool

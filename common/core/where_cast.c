@@ -276,7 +276,7 @@ where_cast_convert(struct where_scratch *scratch, struct where_type from, struct
     return ok;
 }
 
-void
+bool
 where_cast_to_text(struct where_scratch *scratch, struct where_type from,
                    const struct where_value *value, struct where_value *result_out)
 {
@@ -286,10 +286,14 @@ where_cast_to_text(struct where_scratch *scratch, struct where_type from,
     } else {
         where_value_print(from, value, &text);
     }
-    uint8_t *copy = arena_alloc(scratch->mem, text.size + 1, 1);
-    if (text.size > 0) {
+    uint8_t *copy;
+    bool ok = where_take(scratch, text.size, &copy);
+    if (ok && text.size > 0) {
         memcpy(copy, text.bytes, text.size);
     }
-    *result_out = (struct where_value){.text = {copy, text.size}};
+    if (ok) {
+        *result_out = (struct where_value){.text = {copy, text.size}};
+    }
     buf_free(&text);
+    return ok;
 }

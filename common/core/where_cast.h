@@ -20,7 +20,7 @@ NODISCARD bool where_cast_convert(struct where_scratch *scratch, struct where_ty
                                   struct where_value *result_out);
 
 /* The output text of a value, as `value::text` gives it. */
-void where_cast_to_text(struct where_scratch *scratch, struct where_type from,
-                        const struct where_value *value, struct where_value *result_out);
+NODISCARD bool where_cast_to_text(struct where_scratch *scratch, struct where_type from,
+                                  const struct where_value *value, struct where_value *result_out);
 
 #endif

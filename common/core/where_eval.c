@@ -7,6 +7,11 @@
 #include "common/core/where_datetime.h"
 #include "common/core/where_fn.h"
 #include "common/core/where_memo.h"
+#include "common/core/where_ops.h"
+
+/* More than a call takes whose result's size the data does not decide: digits of numbers, the
+ * states of a regular expression. */
+#define CALL_ROOM ((size_t)256 * 1024)
 
 static bool eval(const struct expr *expr, struct where_row *row, struct where_value *out,
                  struct err *err);
@@ -17,6 +22,13 @@ static struct where_value
 truth_value(bool boolean)
 {
     return (struct where_value){.boolean = boolean};
+}
+
+/* Where what is not kept for the row lives. */
+static struct arena *
+scratch_mem(const struct where_row *row)
+{
+    return row->tmp != NULL ? row->tmp : row->mem;
 }
 
 static bool
@@ -58,7 +70,7 @@ eval_compared(const struct expr *expr, struct where_row *row, struct where_value
         return true;
     }
     struct err ignored;
-    struct where_scratch scratch = {.mem = row->mem, .err = &ignored};
+    struct where_scratch scratch = {.mem = scratch_mem(row), .err = &ignored};
     if (!where_cast_convert(&scratch, expr->args[0]->type, expr->type, out, out)) {
         out->integer = DATETIME_INFINITY - 1;
     }
@@ -69,12 +81,15 @@ static bool
 call(const struct expr *expr, struct where_type arg_type, struct where_row *row,
      const struct where_value *args, struct where_value *out, struct err *err)
 {
-    struct where_scratch scratch = {.mem = row->mem,
+    struct where_scratch scratch = {.mem = scratch_mem(row),
                                     .err = err,
                                     .arg_type = arg_type,
                                     .result = expr->fn->result,
                                     .regex = expr->regex};
     struct where_value result = {0};
+    if (arena_room(scratch.mem) < CALL_ROOM) {
+        return err_set(err, ERR_INVALID, "more memory than an evaluation may take");
+    }
     if (!expr->fn->impl(&scratch, args, &result)) {
         return false;
     }
@@ -240,7 +255,7 @@ static bool
 eval_concat(const struct expr *expr, struct where_row *row, struct where_value *out,
             struct err *err)
 {
-    struct where_value *parts = arena_alloc(row->mem, expr->arg_count + 1, sizeof *parts);
+    struct where_value *parts = arena_alloc(scratch_mem(row), expr->arg_count + 1, sizeof *parts);
     size_t size = 0;
     for (size_t i = 0; i < expr->arg_count; i++) {
         if (!eval(expr->args[i], row, &parts[i], err)) {
@@ -248,7 +263,11 @@ eval_concat(const struct expr *expr, struct where_row *row, struct where_value *
         }
         size += parts[i].is_null ? 0 : parts[i].text.size;
     }
-    uint8_t *bytes = arena_alloc(row->mem, size + 1, 1);
+    struct where_scratch scratch = {.mem = scratch_mem(row), .err = err};
+    uint8_t *bytes;
+    if (!where_take(&scratch, size, &bytes)) {
+        return false;
+    }
     size_t used = 0;
     for (size_t i = 0; i < expr->arg_count; i++) {
         if (!parts[i].is_null && parts[i].text.size > 0) {
@@ -263,7 +282,7 @@ eval_concat(const struct expr *expr, struct where_row *row, struct where_value *
 static bool
 eval_array(const struct expr *expr, struct where_row *row, struct where_value *out, struct err *err)
 {
-    struct where_value *items = arena_alloc(row->mem, expr->arg_count + 1, sizeof *items);
+    struct where_value *items = arena_alloc(scratch_mem(row), expr->arg_count + 1, sizeof *items);
     for (size_t i = 0; i < expr->arg_count; i++) {
         if (!eval(expr->args[i], row, &items[i], err)) {
             return false;
@@ -322,7 +341,10 @@ eval_slice(const struct expr *expr, struct where_row *row, struct where_value *o
     *out = null_value;
     if (!is_null) {
         *out = (struct where_value){0};
-        where_array_slice(&array.array, bounds, expr->arg_count / 2, row->mem, &out->array);
+        if (array.array.count >= arena_room(scratch_mem(row)) / 2 / sizeof array) {
+            return err_set(err, ERR_INVALID, "an array of more bytes than an evaluation may take");
+        }
+        where_array_slice(&array.array, bounds, expr->arg_count / 2, scratch_mem(row), &out->array);
     }
     return true;
 }
@@ -361,8 +383,10 @@ eval_to_text(const struct expr *expr, struct where_row *row, struct where_value 
     } else if (!value.is_null && is_bool && is_to_name) {
         value = (struct where_value){.text = view_str(value.boolean ? "t" : "f")};
     } else if (!value.is_null) {
-        struct where_scratch scratch = {.mem = row->mem, .err = err};
-        where_cast_to_text(&scratch, arg->type, &value, &value);
+        struct where_scratch scratch = {.mem = scratch_mem(row), .err = err};
+        if (!where_cast_to_text(&scratch, arg->type, &value, &value)) {
+            return false;
+        }
     }
     if (is_to_name && !value.is_null) {
         value.text = where_value_name(value.text);
@@ -384,9 +408,10 @@ eval_conversion(const struct expr *expr, struct where_row *row, struct where_val
         return true;
     }
     if (expr->kind == EXPR_FROM_TEXT) {
-        return where_value_parse(expr->type, value.text, row->mem, out, err);
+        return where_value_parse(expr->type, value.text, scratch_mem(row), out, err);
     }
-    struct where_scratch scratch = {.mem = row->mem, .err = err, .arg_type = expr->args[0]->type};
+    struct where_scratch scratch = {
+        .mem = scratch_mem(row), .err = err, .arg_type = expr->args[0]->type};
     return where_cast_convert(&scratch, expr->args[0]->type, expr->type, &value, out);
 }
 
@@ -444,6 +469,17 @@ eval_node(const struct expr *expr, struct where_row *row, struct where_value *ou
     return err_set(err, ERR_INVALID, "expression of unknown kind %d", (int)expr->kind);
 }
 
+/* A value that lives as long as the row. */
+static bool
+eval_kept(const struct expr *expr, struct where_row *row, struct where_value *out, struct err *err)
+{
+    struct arena *tmp = row->tmp;
+    row->tmp = NULL;
+    bool ok = eval_node(expr, row, out, err);
+    row->tmp = tmp;
+    return ok;
+}
+
 static bool
 eval(const struct expr *expr, struct where_row *row, struct where_value *out, struct err *err)
 {
@@ -452,7 +488,7 @@ eval(const struct expr *expr, struct where_row *row, struct where_value *out, st
         return eval_node(expr, row, out, err);
     }
     if (memo->row != *memo->current_row) {
-        if (!eval_node(expr, row, &memo->value, err)) {
+        if (!eval_kept(expr, row, &memo->value, err)) {
             return false;
         }
         memo->row = *memo->current_row;
@@ -465,13 +501,20 @@ bool
 where_eval_value(const struct expr *expr, struct where_row *row, struct where_value *value_out,
                  struct err *err)
 {
-    return eval(expr, row, value_out, err);
+    struct arena *tmp = row->tmp;
+    row->tmp = NULL;
+    bool ok = eval(expr, row, value_out, err);
+    row->tmp = tmp;
+    return ok;
 }
 
 enum where_truth
 where_eval_truth(const struct expr *expr, struct where_row *row, struct err *err)
 {
     struct where_value value;
+    if (row->tmp != NULL) {
+        arena_reset(row->tmp);
+    }
     if (!eval(expr, row, &value, err)) {
         return WHERE_ERROR;
     }

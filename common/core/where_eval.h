@@ -23,6 +23,7 @@ struct where_row {
     struct where_field *fields; /* one for each of the table's columns, in the scope's order */
     size_t field_count;
     struct arena *mem; /* reset by the owner after the row */
+    struct arena *tmp; /* for one where_eval_truth(), which empties it; NULL: all is in `mem` */
 };
 
 /* SQL's three truths, and the error that Postgres would raise. */

@@ -62,6 +62,9 @@ IMPL(array_concat)
     if (!fits) {
         return where_raise(scratch, "cannot concatenate incompatible arrays");
     }
+    if (a->count + b->count >= arena_room(scratch->mem) / 2 / sizeof(struct where_value)) {
+        return where_raise(scratch, "an array of more bytes than an evaluation may take");
+    }
     struct where_value *items = arena_alloc(scratch->mem, a->count + b->count, sizeof *items);
     memcpy(items, a->items, a->count * sizeof *items);
     memcpy(items + a->count, b->items, b->count * sizeof *items);

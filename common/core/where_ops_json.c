@@ -22,16 +22,20 @@ give(const struct json_node *node, struct where_value *result)
     return true;
 }
 
-static struct view
-copy_text(struct where_scratch *scratch, struct buf *text)
+/* Ends `text`. */
+static bool
+copy_text(struct where_scratch *scratch, struct buf *text, struct where_value *result)
 {
-    uint8_t *copy = arena_alloc(scratch->mem, text->size + 1, 1);
-    if (text->size > 0) {
+    uint8_t *copy;
+    bool ok = where_take(scratch, text->size, &copy);
+    if (ok && text->size > 0) {
         memcpy(copy, text->bytes, text->size);
     }
-    struct view view = {copy, text->size};
+    if (ok) {
+        result->text = (struct view){copy, text->size};
+    }
     buf_free(text);
-    return view;
+    return ok;
 }
 
 /* As text: a string without quotes, null as NULL, anything else as it is printed. */
@@ -47,7 +51,7 @@ give_text(struct where_scratch *scratch, const struct json_node *node, struct wh
     } else {
         struct buf text = {0};
         json_print(node, false, &text);
-        result->text = copy_text(scratch, &text);
+        return copy_text(scratch, &text, result);
     }
     return true;
 }

@@ -10,6 +10,8 @@
 
 /* Decoded rows and values computed by where clauses, of one change. */
 #define CHANGE_ARENA_MAX (512u << 20)
+/* An evaluation that wants more is an error of the row. */
+#define EVALUATION_ARENA_MAX (256u << 20)
 
 struct apply *
 apply_new(const struct ingest_options *options)
@@ -19,6 +21,7 @@ apply_new(const struct ingest_options *options)
     apply->relations = streamed_new();
     apply->unseen = unseen_new();
     apply->mem = arena_new(CHANGE_ARENA_MAX);
+    apply->tmp = arena_new(EVALUATION_ARENA_MAX);
     list_init(&apply->txn.feeds);
     return apply;
 }
@@ -29,6 +32,7 @@ apply_free(struct apply *apply)
     streamed_free(apply->relations);
     unseen_free(apply->unseen);
     arena_free(apply->mem);
+    arena_free(apply->tmp);
     buf_free(&apply->txn.tables);
     buf_free(&apply->candidates);
     buf_free(&apply->overflowing);
@@ -360,7 +364,7 @@ find_feeds(struct apply *apply, struct routed_layout *layout, bool is_old)
 {
     struct finding finding = {.apply = apply, .is_old = is_old};
     struct where_row row = {is_old ? layout->old_row : layout->new_row,
-                            layout->columns->column_count, apply->mem};
+                            layout->columns->column_count, apply->mem, apply->tmp};
     shape_index_match(layout->index, &row, on_found, &finding);
 }
 

@@ -23,6 +23,7 @@ struct apply {
     struct unseen *unseen;
     uint64_t change_number;
     struct arena *mem;      /* of the message in hand */
+    struct arena *tmp;      /* of the evaluation of one clause */
     struct buf candidates;  /* struct shape_feed * each */
     struct buf overflowing; /* likewise: hold more than they may, and leave after the message */
 };

@@ -48,7 +48,7 @@ check_row(struct shape_index *index, struct clause *clauses, const struct where_
           struct arena *mem)
 {
     struct where_field copy[WHERE_GEN_COLUMNS];
-    struct where_row row = {copy, WHERE_GEN_COLUMNS, mem};
+    struct where_row row = {copy, WHERE_GEN_COLUMNS, mem, NULL};
     memcpy(copy, fields, sizeof copy);
     for (size_t i = 0; i < CLAUSES; i++) {
         clauses[i].found = 0;

@@ -17,7 +17,7 @@ evaluate(const struct expr *expr, const struct where_field *fields, struct arena
 {
     struct err err = {0};
     struct where_field copy[WHERE_GEN_COLUMNS];
-    struct where_row row = {copy, WHERE_GEN_COLUMNS, mem};
+    struct where_row row = {copy, WHERE_GEN_COLUMNS, mem, NULL};
     memcpy(copy, fields, sizeof copy);
     enum where_truth truth = where_eval_truth(expr, &row, &err);
     ASSERT(truth != WHERE_ERROR || err.msg[0] != '\0');

@@ -283,7 +283,7 @@ row_at(size_t i)
     for (size_t k = 0; k < scope.column_count; k++) {
         fields[k] = rows[i][k];
     }
-    return (struct where_row){fields, scope.column_count, row_mem};
+    return (struct where_row){fields, scope.column_count, row_mem, NULL};
 }
 
 static void
@@ -325,8 +325,9 @@ print_value(const struct expr *expr, size_t i)
         fputs("\\E", stdout);
     } else if (value.is_null) {
         fputs("\\N", stdout);
+    } else if (!where_cast_to_text(&scratch, expr->type, &value, &text)) {
+        fputs("\\E", stdout);
     } else {
-        where_cast_to_text(&scratch, expr->type, &value, &text);
         print_field(text.text);
     }
 }

@@ -108,7 +108,7 @@ evaluate(const struct expr *expr, char *line, struct arena *mem)
         fields[count].is_null = strcmp(value, "\\N") == 0;
         fields[count].text = view_str(value);
     }
-    struct where_row row = {fields, scope.column_count, mem};
+    struct where_row row = {fields, scope.column_count, mem, NULL};
     struct err err;
     enum where_truth truth = where_eval_truth(expr, &row, &err);
     if (truth == WHERE_ERROR) {

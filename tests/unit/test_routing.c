@@ -133,7 +133,7 @@ find(struct routed_layout *layout, const char *v)
     struct pgoutput_value values[] = {{PGOUTPUT_TEXT, view_str(v)}, {PGOUTPUT_TEXT, view_str("5")}};
     struct pgoutput_tuple tuple = {2, values};
     struct arena *mem = arena_new(1u << 20);
-    struct where_row row = {layout->new_row, layout->columns->column_count, mem};
+    struct where_row row = {layout->new_row, layout->columns->column_count, mem, NULL};
     routed_layout_fill(layout, &tuple, NULL, layout->new_row);
     called = 0;
     shape_index_match(layout->index, &row, collect, NULL);

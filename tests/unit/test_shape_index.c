@@ -240,7 +240,7 @@ check_row(struct shape_index *index, struct clause *clauses, const bool *is_in, 
 {
     struct err err;
     struct where_field fields[COLUMNS] = {0};
-    struct where_row row = {fields, COLUMNS, mem};
+    struct where_row row = {fields, COLUMNS, mem, NULL};
     for (size_t i = 0; i < COLUMNS; i++) {
         const char *value = values[i][pick(VALUES)];
         fields[i].is_null = value == NULL;
@@ -334,7 +334,7 @@ candidates(const char *form, const char *text, const char *array)
         shape_index_add(index, &members[i].member);
     }
     struct where_field fields[COLUMNS] = {0};
-    struct where_row row = {fields, COLUMNS, mem};
+    struct where_row row = {fields, COLUMNS, mem, NULL};
     const char *const texts[COLUMNS] = {
         "500",        "500", text,    "t",
         "500",        array, "5",     "{\"k\":{\"l\":500},\"tags\":[\"e500\"],\"e500\":0}",

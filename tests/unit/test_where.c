@@ -106,7 +106,7 @@ eval(const char *text, const char *const fields[COLUMN_COUNT])
         row_fields[i].is_null = fields[i] == NULL;
         row_fields[i].text = view_str(fields[i] == NULL ? "" : fields[i]);
     }
-    struct where_row row = {row_fields, COLUMN_COUNT, mem};
+    struct where_row row = {row_fields, COLUMN_COUNT, mem, NULL};
     return where_eval_truth(expr, &row, &err);
 }
 
@@ -411,6 +411,66 @@ test_bytes_give_the_same_clause_and_shorter_ones_none(void **state)
     buf_free(&sql);
 }
 
+/* A clause whose values grow fails for the row, and ends nobody. */
+static void
+test_an_evaluation_has_a_bound(void **state)
+{
+    (void)state;
+    struct err err;
+    struct buf text = {0};
+    struct where_field fields[COLUMN_COUNT] = {0};
+    struct arena *row_mem = arena_new(4u << 20);
+    struct arena *tmp = arena_new(4u << 20);
+    struct where_row row = {fields, COLUMN_COUNT, row_mem, tmp};
+    buf_append_str(&text, "v");
+    for (size_t i = 0; i < 12; i++) {
+        struct buf next = {0};
+        buf_printf(&next, "replace(%s, 'a', 'aaaaaaaa')", buf_str(&text));
+        buf_free(&text);
+        text = next;
+    }
+    buf_append_str(&text, " = 'b'");
+    struct expr *expr = check(buf_str(&text), &err);
+    assert_non_null(expr);
+    fields[V].text = view_str("a");
+    assert_int_equal(where_eval_truth(expr, &row, &err), WHERE_ERROR);
+    assert_string_equal(err.msg, "a text of more bytes than an evaluation may take");
+    expr = check("v || v = 'bb'", &err);
+    fields[V] = (struct where_field){.text = view_str("b")};
+    for (size_t i = 0; i < 1000000; i++) { /* what one takes is free for the next */
+        assert_int_equal(where_eval_truth(expr, &row, &err), WHERE_TRUE);
+    }
+    arena_free(row_mem);
+    arena_free(tmp);
+    buf_free(&text);
+}
+
+/* Each quoted element once took as much memory as all of the text behind it. */
+static void
+test_long_arrays_are_read_or_refused(void **state)
+{
+    (void)state;
+    struct err err;
+    struct where_value value;
+    struct buf text = {0};
+    buf_append_byte(&text, '{');
+    for (size_t i = 0; i < 20000; i++) {
+        buf_append_str(&text, "\"a b\",\"\\\"\",");
+    }
+    buf_append_str(&text, "\"\"}");
+    struct arena *large = arena_new(16u << 20);
+    const struct where_type type = {.base = WT_TEXT, .is_array = true};
+    assert_true(where_value_parse(type, buf_view(&text), large, &value, &err));
+    assert_int_equal(value.array.count, 40001);
+    assert_true(view_is(value.array.items[0].text, "a b"));
+    assert_true(view_is(value.array.items[1].text, "\""));
+    struct arena *small = arena_new(1u << 20);
+    assert_false(where_value_parse(type, buf_view(&text), small, &value, &err));
+    arena_free(small);
+    arena_free(large);
+    buf_free(&text);
+}
+
 static void
 test_deep_nesting_is_refused(void **state)
 {
@@ -448,6 +508,8 @@ main(void)
         cmocka_unit_test(test_like),
         cmocka_unit_test(test_like_that_ends_with_a_backslash),
         cmocka_unit_test(test_bytes_give_the_same_clause_and_shorter_ones_none),
+        cmocka_unit_test(test_an_evaluation_has_a_bound),
+        cmocka_unit_test(test_long_arrays_are_read_or_refused),
         cmocka_unit_test(test_deep_nesting_is_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

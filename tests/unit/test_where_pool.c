@@ -41,7 +41,7 @@ ask(struct where_pool *pool, const struct expr *expr, const char *a, const char 
     struct err err;
     struct arena *mem = arena_new(64u << 20);
     struct where_field fields[3] = {{.text = view_str(a)}, {.text = view_str(t)}};
-    struct where_row row = {fields, 3, mem};
+    struct where_row row = {fields, 3, mem, NULL};
     fields[2].is_null = true;
     where_pool_next_row(pool);
     enum where_truth truth = where_eval_truth(expr, &row, &err);
