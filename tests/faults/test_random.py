@@ -7,7 +7,6 @@ restarted, ended at once or away; the cable to it is cut, slow or half closed.
 
 SHAPEWIRE_FAULT_SECONDS (60; `make faults`: 600) is how long, SHAPEWIRE_SEED what; it is printed.
 """
-import http.client
 import os
 import random
 import signal
@@ -16,10 +15,11 @@ import time
 
 import psycopg2
 
-from pylib.client import Http, ShapeClient, difference
+from pylib.client import ShapeClient, difference
 from pylib.engine import SERVICES, signal_quietly
 from pylib.events import EventClient
 from pylib.proxy import Proxy
+from pylib.reader import READ_MS, Reader
 from pylib.wait import until
 
 SECONDS = int(os.environ.get("SHAPEWIRE_FAULT_SECONDS", "60"))
@@ -28,7 +28,6 @@ TABLES = [f"r{n}" for n in range(5)]
 GROUPS = 10  # shapes of each table
 CLIENTS_EACH = 2
 
-READ_MS = 500      # a read that takes longer counts as failed
 READ_PAUSE_S = 2   # no longer without a good read
 READ_SHARE = 0.999
 
@@ -73,35 +72,6 @@ class Writer(threading.Thread):
                 cursor.execute(f"DELETE FROM {table} WHERE id = %s", (key,))
 
 
-class Reader(threading.Thread):
-    """Asks for what is there, without waiting for more, about fifty times a second."""
-
-    def __init__(self, port, client):
-        super().__init__(daemon=True)
-        self.port = port
-        self.query = {**client.params, "offset": "-1", "handle": client.handle}
-        self.leave = threading.Event()
-        self.answers = []  # (when it was asked, how long it took, None or what was wrong)
-
-    def run(self):
-        reader = Http(self.port, timeout=10)
-        while not self.leave.is_set():
-            began = time.monotonic()
-            wrong = None
-            try:
-                answer = reader.get("/v1/shape", self.query)
-                if answer.status != 200:
-                    wrong = f"{answer.status} {answer.body[:80]!r}"
-            except (OSError, http.client.HTTPException) as error:
-                wrong = type(error).__name__
-                reader.close()
-            took = time.monotonic() - began
-            if wrong is None and took * 1000 > READ_MS:
-                wrong = "slow"
-            self.answers.append((began, took, wrong))
-            time.sleep(0.02)
-
-
 class Faults:
     """What can be broken, and what of it must be mended again."""
 
@@ -111,7 +81,7 @@ class Faults:
         self.proxy = proxy
         self.chance = chance
         self.pending = []   # (when, function): what ends a fault
-        self.touched = set()  # services that may have another pid than before
+        self.touched = {}     # services that may get another pid: the one they had
         self.api_times = []   # [from, to] in which the API itself was broken
         self.away_until = 0.0  # Postgres is being restarted
         self.stopped = {}      # service: until when
@@ -145,8 +115,15 @@ class Faults:
         if not running:
             return None, None
         service = self.chance.choice(running)
-        self.touched.add(service)
+        self.touched[service] = pids[service]
         return service, pids[service]
+
+    def forget_touched(self):
+        """Those that have their new process, or were only stopped and go on."""
+        now, pids = time.monotonic(), self.engine.pids()
+        self.touched = {s: pid for s, pid in self.touched.items() if s not in self.stopped and
+                        pids.get(s, pid) == pid or self.stopped.get(s, 0) + 5 > now}
+        self.stopped = {s: until_ for s, until_ in self.stopped.items() if until_ + 5 > now}
 
     def _api_broken(self, service, seconds):
         if service == "api":
@@ -246,8 +223,7 @@ def break_things(engine, faults, clients):
     known = engine.wait_all()
     count = 0
     while time.monotonic() < end:
-        faults.touched = {s for s, until_ in faults.stopped.items()
-                          if until_ + 5 > time.monotonic()}
+        faults.forget_touched()
         told = [faults.break_one() for _ in range(1 + (faults.chance.random() < 1 / 3))]
         count += len(told)
         print(f"{SECONDS - (end - time.monotonic()):6.1f} s: {' and '.join(told)}", flush=True)
