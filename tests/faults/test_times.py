@@ -40,7 +40,7 @@ class Scene:
     def change_arrives(self):
         """Seconds until a row that is inserted now is at the client that waits."""
         began = time.monotonic()
-        until("Postgres", self.cluster._accepts, 60)
+        until("Postgres", lambda: self.cluster.server and self.cluster._accepts(), 60)
         key = self.database.value(f"INSERT INTO {TABLE} SELECT coalesce(max(id), 0) + 1 FROM {TABLE}"
                                   " RETURNING id")
         until("the change", lambda: (str(key),) in self.client.table(), 60, 0.002)
@@ -70,14 +70,10 @@ class Scene:
             mend()
         for thread in threads:
             thread.join(patience(120))
-        until("health", lambda: self.engine.health() == "active", 60)
-        told["active"] = time.monotonic() - began
         time.sleep(0.5)
         told["pause"] = self.reader.longest_pause(began)
         print(f"{name}: reads paused {told['pause']:.2f} s, a change came after"
-              f" {told['change']:.2f} s, a new shape after {told['shape']:.2f} s,"
-              f" active after {told['active']:.2f} s", flush=True)
-        time.sleep(11)  # the next failure is a first one again
+              f" {told['change']:.2f} s, a new shape after {told['shape']:.2f} s", flush=True)
         return told
 
 
@@ -111,12 +107,12 @@ def test_each_failure_in_turn(scene):
     for service in ("connection", "shape-log-collector", "orchestrator"):
         told = scene.measure(f"{service} stopped for 5 s", lambda: suspend(service, 5))
         assert told["pause"] < patience(1) and told["change"] < patience(10)
-    told = scene.measure("connection hangs", lambda: suspend("connection", 20))
+    told = scene.measure("connection hangs", lambda: suspend("connection", 11))
     assert told["pause"] < patience(1) and told["change"] < patience(20)
     told = scene.measure("Postgres restarted", lambda: (cluster.stop(), cluster.start())[0])
     assert told["pause"] < patience(1) and told["change"] < patience(5)
     for service in ("shape-log-collector", "orchestrator"):
-        told = scene.measure(f"{service} hangs", lambda: suspend(service, 20))
+        told = scene.measure(f"{service} hangs", lambda: suspend(service, 11))
         assert told["pause"] < patience(1) and told["change"] < patience(20)
     told = scene.measure("Postgres ended at once, back after 5 s", lambda: outage(5))
     assert told["pause"] < patience(1) and told["change"] < patience(20)
