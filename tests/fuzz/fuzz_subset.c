@@ -54,7 +54,7 @@ check_where(const struct shape_def *def, struct where_scope *scope, struct view 
     struct err err;
     struct sql_node *tree;
     struct buf sql = {0};
-    struct where_param param = {true, view_str("10")};
+    static struct where_param param = {true, {(const uint8_t *)"10", 2}};
     scope->params = &param;
     scope->param_count = 1;
     if (sql_parse_where(text, mem, &tree, &err) && subset_where(def, scope, tree, &sql, &err)) {

@@ -47,7 +47,8 @@ static bool
 write_where(struct where_scope *scope, const char *where, const char *param)
 {
     struct sql_node *tree = NULL;
-    const struct where_param params[] = {{true, view_str(param)}};
+    static struct where_param params[1];
+    params[0] = (struct where_param){true, view_str(param)};
     buf_clear(&sql);
     scope->params = params;
     scope->param_count = param[0] != 0;
