@@ -18,13 +18,31 @@ no_overload(struct where_builder *b, const struct where_fn *fn, struct expr *con
                       fn->arg_count > 1 ? where_type_name(args[1]->type) : "");
 }
 
+static bool
+is_string(struct where_type type)
+{
+    return type.base == WT_TEXT || type.base == WT_VARCHAR || type.base == WT_BPCHAR ||
+           type.base == WT_NAME;
+}
+
+/*
+ * Strings become one another either way: there Postgres takes the type that it meets first, and
+ * with an element before its array the array would become one of another type.
+ */
+static bool
+turns_array(const struct where_fn *fn, struct expr *const *args)
+{
+    return fn->kind == FN_ELEMENT_ARRAY && is_string(args[0]->type) && is_string(args[1]->type) &&
+           args[0]->type.base != args[1]->type.base;
+}
+
 struct expr *
 where_make_array_call(struct where_builder *b, const struct where_fn *fn, struct expr *const *args,
                       int32_t location)
 {
     size_t place = fn->kind == FN_ELEMENT_ARRAY ? 1 : 0; /* of the array */
     struct where_type array = args[place]->type;
-    if (!array.is_array) {
+    if (!array.is_array || turns_array(fn, args)) {
         return no_overload(b, fn, args, location);
     }
     struct expr *expr = where_make(b, EXPR_CALL, location, fn->arg_count);

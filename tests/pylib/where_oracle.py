@@ -33,6 +33,7 @@ REFUSED = [re.compile(pattern) for pattern in (
     r"type json has no equality here", r"type [\w\[\]]+ has no order here",
     r"must be a constant", r"no time zone but UTC is supported", r"ILIKE is not supported for letters beyond ASCII",
     r"invalid regular expression: .*(not supported|too long|too many|letters beyond ASCII)", r"this form of \S+ is not",
+    r'unit "(week|quarter)" not supported for type interval$', r'unit "julian" not supported',
     r"type conflict for \$", r"unsupported type",
     r"invalid syntax for type timestamptz: [^+]*$",
 )]
@@ -259,7 +260,7 @@ class Round:
         if FAILS.search(text) and DECIDES.search(node.sql()):  # Postgres does not come to evaluate it
             return None
         if PATTERN_FAILS.search(text) and (all(a == "n" for a in written) or
-                                           any(is_error(a) for a in written)):
+                                           any(is_error(a) for a in written) or "infinity" in node.sql()):
             return None
         return "refused", text
 
