@@ -1,5 +1,6 @@
 #include "common/bus_dial.h"
 
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -11,19 +12,26 @@
 #define RECONNECT_MAX_MS 500
 #define LOOK_MS          1000u
 
+/* Looks without a pipe, and without a sign of life of the one there is, after which we dial. */
+#define ALONE_LOOKS 2u
+#define QUIET_LOOKS 4u
+
 #define URL_SIZE_MAX 512
 
 struct bus_dialer {
     /* loop thread */
     struct loop_timer look;
     nng_dialer nng;
-    bool was_alone; /* there was no pipe at the last look */
+    unsigned alone; /* looks in a row */
+    unsigned quiet; /* looks in a row */
+    bool is_heard;  /* a message since the last look */
 
     /* any thread */
     atomic_int pipes;
 
     /* set once */
     nng_socket socket;
+    int send_fd; /* readable while a pipe takes a message; -1: a subscriber's, which only hears */
     bus_piped_fn piped;
     void *ctx;
     char url[URL_SIZE_MAX];
@@ -69,15 +77,34 @@ dial_again(struct bus_dialer *dialer)
     ASSERT(rv == 0); /* the address was good once; else out of memory */
 }
 
+static bool
+shows_life(struct bus_dialer *dialer)
+{
+    if (dialer->send_fd >= 0) {
+        struct pollfd fd = {.fd = dialer->send_fd, .events = POLLIN};
+        return poll(&fd, 1, 0) == 1;
+    }
+    bool is_heard = dialer->is_heard;
+    dialer->is_heard = false;
+    return is_heard;
+}
+
+void
+bus_dial_heard(struct bus_dialer *dialer)
+{
+    dialer->is_heard = true;
+}
+
 static void
 on_look(void *ctx)
 {
     struct bus_dialer *dialer = ctx;
-    bool is_alone = atomic_load(&dialer->pipes) == 0;
-    if (is_alone && dialer->was_alone) {
+    dialer->alone = atomic_load(&dialer->pipes) == 0 ? dialer->alone + 1 : 0;
+    dialer->quiet = shows_life(dialer) ? 0 : dialer->quiet + 1;
+    if (dialer->alone >= ALONE_LOOKS || dialer->quiet >= QUIET_LOOKS) {
+        dialer->alone = dialer->quiet = 0;
         dial_again(dialer);
     }
-    dialer->was_alone = is_alone;
     loop_timer_set(&dialer->look, LOOK_MS);
 }
 
@@ -87,12 +114,16 @@ bus_dial(struct loop *loop, nng_socket socket, int open_rv, const char *url, bus
 {
     struct bus_dialer *dialer = mem_alloc_zero(sizeof *dialer);
     dialer->socket = socket;
+    dialer->send_fd = -1;
     dialer->piped = piped;
     dialer->ctx = ctx;
     (void)snprintf(dialer->url, sizeof dialer->url, "%s", url);
     int rv = open_rv != 0 ? open_rv : bus_limit(socket);
     if (rv == 0) {
         rv = set_up(dialer);
+    }
+    if (rv == 0 && piped == NULL) {
+        rv = nng_socket_get_int(socket, NNG_OPT_SENDFD, &dialer->send_fd);
     }
     if (rv == 0) {
         rv = nng_dial(socket, url, &dialer->nng, NNG_FLAG_NONBLOCK);

@@ -109,6 +109,9 @@ hint_on_loop(struct loop_job *job)
     struct bus_subscriber *subscriber = LIST_ITEM(job, struct bus_subscriber, received);
     if (nng_aio_result(subscriber->aio) == 0) {
         nng_msg *msg = nng_aio_get_msg(subscriber->aio);
+        if (!subscriber->is_closed) {
+            bus_dial_heard(subscriber->dialer);
+        }
         if (!subscriber->is_closed && nng_msg_len(msg) > 0) {
             subscriber->fn(subscriber->ctx, bus_message_view(msg));
         }

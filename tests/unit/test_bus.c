@@ -233,6 +233,17 @@ test_a_server_that_leaves_at_once_is_looked_for_again(void **state)
     bus_server_close(keeper.server);
 }
 
+/* A listening socket at the address, that is no peer's. */
+static int
+mute_open(void)
+{
+    struct sockaddr_un address = test_address();
+    int mute = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(mute, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(mute, 1), 0);
+    return mute;
+}
+
 /* A peer that accepts and then says nothing: NNG alone would wait ten seconds for it. */
 static void
 test_a_connection_that_is_never_made_is_given_up(void **state)
@@ -241,22 +252,55 @@ test_a_connection_that_is_never_made_is_given_up(void **state)
     struct keeper keeper;
     struct asker asker;
     struct question question;
-    struct sockaddr_un address = test_address();
-    int mute = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_int_equal(bind(mute, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(mute, 1), 0);
-
+    int mute = mute_open();
     asker_open(&asker);
     ask(&asker, &question, 1, 6000);
     int accepted = accept(mute, NULL, NULL);
     assert_true(accepted >= 0);
-    assert_int_equal(unlink(address.sun_path), 0);
+    assert_int_equal(unlink(test_address().sun_path), 0);
     keeper_open(&keeper);
     keeper.stop_at = 1;
     asker.stop_at = 1; /* in vain */
     loop_run(test_loop);
     assert_int_equal(keeper.count, 1);
     keeper_answer(&keeper);
+    loop_run(test_loop);
+    assert_int_equal(asker.answered, 1);
+    close(accepted);
+    close(mute);
+    bus_client_close(asker.client);
+    bus_server_close(keeper.server);
+}
+
+/* A peer that takes nothing, as a pipe of which NNG does not know that it has ended. */
+static void
+test_a_pipe_that_takes_nothing_is_given_up(void **state)
+{
+    (void)state;
+    static const char GREETING[] = {0, 'S', 'P', 0, 0, 0x31, 0, 0}; /* REP */
+    char theirs[sizeof GREETING];
+    struct keeper keeper;
+    struct asker asker;
+    struct question question;
+    struct buf large = {0};
+    int mute = mute_open();
+    asker_open(&asker);
+    int accepted = accept(mute, NULL, NULL);
+    assert_int_equal(write(accepted, GREETING, sizeof GREETING), sizeof GREETING);
+    assert_int_equal(read(accepted, theirs, sizeof theirs), sizeof theirs);
+    memset(buf_grow(&large, 8u << 20), 'x', 8u << 20);
+    struct question first = {.asker = &asker};
+    first.call = bus_ask(asker.client, &large, 20000, on_reply, &first);
+
+    ask(&asker, &question, 2, 15000);
+    assert_int_equal(unlink(test_address().sun_path), 0);
+    keeper_open(&keeper);
+    keeper.stop_at = 1;
+    loop_run(test_loop);
+    assert_int_equal(keeper.count, 1);
+    assert_int_equal(asker.failure, ERR_IO); /* the first: it was under way */
+    keeper_answer(&keeper);
+    asker.stop_at = 2;
     loop_run(test_loop);
     assert_int_equal(asker.answered, 1);
     close(accepted);
@@ -533,6 +577,7 @@ main(void)
         TEST(test_many_requests_are_open_and_answered_in_any_order),
         TEST(test_who_asks_first_is_heard_when_the_peer_comes),
         TEST(test_a_connection_that_is_never_made_is_given_up),
+        TEST(test_a_pipe_that_takes_nothing_is_given_up),
         TEST(test_a_peer_that_leaves_at_once_makes_no_server_deaf),
         TEST(test_a_server_that_leaves_at_once_is_looked_for_again),
         TEST(test_a_lost_peer_is_an_error_and_nothing_is_sent_again),

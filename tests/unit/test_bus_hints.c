@@ -120,6 +120,26 @@ test_subscribers_hear_hints_and_of_pipes_that_come_and_go(void **state)
     bus_publisher_close(publisher);
 }
 
+/* A publisher beats; one that is not heard for seconds may be behind a pipe that has ended. */
+static void
+test_a_quiet_pipe_is_replaced(void **state)
+{
+    (void)state;
+    struct err err;
+    struct listener listener;
+    struct bus_publisher *publisher;
+    assert_true(bus_publisher_open(test_loop, test_url, &publisher, &err));
+    listener_open(&listener);
+    loop_run(test_loop);
+    size_t before = listener.pipes;
+    listener.stop_at_pipes = before + 1;
+    loop_run(test_loop); /* told that messages may be missing */
+    bus_run_for(100);
+    (void)publish_until_heard(publisher, &listener, 0);
+    bus_subscriber_close(listener.subscriber);
+    bus_publisher_close(publisher);
+}
+
 static void
 test_a_slow_subscriber_loses_hints_and_delays_nobody(void **state)
 {
@@ -170,6 +190,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bus_set_up, bus_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_subscribers_hear_hints_and_of_pipes_that_come_and_go),
+        TEST(test_a_quiet_pipe_is_replaced),
         TEST(test_a_slow_subscriber_loses_hints_and_delays_nobody),
         /* Closing in the middle of traffic may leave NNG unable to close pipes (bus_nng.h). */
         TEST(test_closing_a_subscriber_under_fire_calls_nobody),
