@@ -18,12 +18,12 @@ struct column {
     uint32_t type_mod;
     uint32_t base_type_oid;    /* of a domain, to the bottom; else type_oid */
     uint32_t element_type_oid; /* of an array; else 0 */
-    uint32_t enum_oid;         /* of an enum or an array of one; Postgres compares no domain over one */
-    struct view enum_labels;   /* in their order, as a text[]; empty: too many, or not known */
-    struct view type_name;     /* of an array, its element's */
-    uint8_t type_kind;         /* pg_type.typtype */
-    uint32_t dimensions;       /* at least 1 for an array type */
-    uint32_t key_position;     /* in the primary key, from 1; 0: not in it */
+    uint32_t enum_oid; /* of an enum or an array of one; Postgres compares no domain over one */
+    struct view enum_labels; /* in their order, as a text[]; empty: too many, or not known */
+    struct view type_name;   /* of an array, its element's */
+    uint8_t type_kind;       /* pg_type.typtype */
+    uint32_t dimensions;     /* at least 1 for an array type */
+    uint32_t key_position;   /* in the primary key, from 1; 0: not in it */
     bool is_not_null;
     bool is_generated;
     bool has_odd_collation; /* not the database's default, and not C or POSIX */

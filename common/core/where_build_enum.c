@@ -2,7 +2,7 @@
  * Enums while a clause is typed. A label is text to us; two of one enum are equal as texts are.
  *
  * Their order is the catalogue's, as it was when the clause was made, and a comparison carries it:
- * ALTER TYPE … ADD VALUE puts new labels between the others and never moves these, and a row with a
+ * ALTER TYPE, ADD VALUE puts new labels between the others and never moves these, and a row with a
  * label that the clause does not know is an error, which ends the shape.
  */
 #include "common/core/where_array.h"

@@ -3,8 +3,9 @@
  *
  * Reads what Postgres writes with DateStyle ISO, TimeZone UTC and IntervalStyle iso_8601 (BC,
  * five-digit years, infinity and 24:00:00 included), and the ISO forms that people write in a where
- * clause. As in Postgres a date stands for its midnight, and what is more than asked for is ignored;
- * a timestamptz without an offset is UTC, which our sessions are set to (literals must have one).
+ * clause. As in Postgres a date stands for its midnight, and what is more than asked for is
+ * ignored; a timestamptz without an offset is UTC, which our sessions are set to (literals must
+ * have one).
  *
  * Threading: no state, any thread.
  */

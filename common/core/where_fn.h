@@ -36,11 +36,11 @@ enum where_fn_kind {
     FN_ELEMENT_ARRAY, /* the other way round */
 };
 
-#define FN_TAKES_NULL  2u /* not strict: sees NULLs itself */
-#define FN_TEXT_ARRAY  8u /* the second argument is an array of what the row says */
-#define FN_LABELS      128u /* a third argument stands for the order of an enum's labels; not in SQL */
-#define FN_UNIT        64u /* the first argument is a constant name that the code must know */
-#define FN_C_COLLATION 1u  /* depends on a collation: Postgres is told to use "C", as we do */
+#define FN_TAKES_NULL  2u   /* not strict: sees NULLs itself */
+#define FN_TEXT_ARRAY  8u   /* the second argument is an array of what the row says */
+#define FN_LABELS      128u /* a third argument is the order of an enum's labels; not in SQL */
+#define FN_UNIT        64u  /* the first argument is a constant name that the code must know */
+#define FN_C_COLLATION 1u   /* depends on a collation: Postgres is told to use "C", as we do */
 
 /* The second argument is a regular expression, a constant that is compiled once (where_regex.h). */
 #define FN_REGEX         16u

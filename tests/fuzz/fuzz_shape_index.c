@@ -3,7 +3,7 @@
  * and no other but those that cannot be evaluated; after some have left, it finds those that
  * stayed. (One that cannot be evaluated need not be found when it is not true anyway.)
  *
- * Covers: common/core/shape_index*.c common/core/index_*.c common/core/range_tree.c
+ * Covers: common/core/shape_index*.c common/core/index_*.c
  */
 #include "common/core/shape_index.h"
 
@@ -12,8 +12,8 @@
 #include "common/list.h"
 #include "tests/lib/where_gen.h"
 
-#define CLAUSES 6
-#define ROWS    4
+#define CLAUSES 10
+#define ROWS    3
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -91,9 +91,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena *mem = arena_new(64u << 20);
     struct shape_index *index = shape_index_new(&(struct shape_index_options){.clause = clause_of});
     where_gen_init(&gen);
+    enum where_base base = (enum where_base)(1 + fuzz_input_below(&in, WT_OPAQUE - 1));
     for (size_t i = 0; i < CLAUSES; i++) {
         struct buf text = {0};
-        where_gen_filter(&in, &text);
+        where_gen_filter(&in, base, &text);
         clauses[i].expr = where_gen_check(&gen, buf_view(&text), mem);
         clauses[i].is_in = clauses[i].expr != NULL || fuzz_input_chance(&in, 8);
         if (clauses[i].is_in) {

@@ -445,7 +445,7 @@ where_gen_clause(struct fuzz_input *in, struct buf *out)
 
 /* %c: a column, %k: a literal, %n: a literal array. */
 static void
-gen_filter_test(struct fuzz_input *in, struct buf *out)
+gen_filter_test(struct fuzz_input *in, enum where_base base, struct buf *out)
 {
     /* clang-format off */
     static const char *const tests[] = {
@@ -453,12 +453,21 @@ gen_filter_test(struct fuzz_input *in, struct buf *out)
         "%c BETWEEN %k AND %k", "%c IS NULL", "%c IS NOT NULL", "%c LIKE %k", "%c = ANY (%n)",
         "%c <> %k", "%c NOT IN (%k, %k)", "%c >= %k AND %c < %k", "%c = %k AND %c = %k",
         "NOT %c = %k", "%c IS DISTINCT FROM %k", "%c IS NOT DISTINCT FROM %k", "%c = %c",
-        "%c BETWEEN SYMMETRIC %k AND %k", "%c ILIKE %k", "(%c = %k) IS TRUE", NULL,
+        "%c BETWEEN SYMMETRIC %k AND %k", "%c ILIKE %k", "(%c = %k) IS TRUE", "%c < ALL (%n)",
+        "%c LIKE 'a%'", "starts_with(%c, 'a')", "%c ILIKE 'ab%'", NULL,
+    };
+    static const char *const json_tests[] = {
+        "%c @> '{\"a\":{\"b\":[1,\"x\"]}}'", "%c ? 'a'", "%c ?| ARRAY['a','c']",
+        "%c ?& ARRAY['a',NULL,'c']", "%c @> '[1]'", "%c @> '{}'", "%c #> '{a,b}' = '[1, 2, \"x\"]'",
+        "%c -> 'a' ? 'b'", "'{\"a\":null}' <@ %c", "%c ->> 'c' IS NULL", "%c = %k",
+        "%c @> '{\"c\":\"x\"}'", "%c #>> '{a,b,2}' = 'x'", "%c @> '\"a\"'", NULL,
     };
     /* clang-format on */
-    struct where_type type = {.base = (enum where_base)(1 + fuzz_input_below(in, WT_OPAQUE - 1))};
-    for (const char *form = pick(in, tests); *form != '\0'; form++) {
-        if (*form != '%') {
+    struct where_type type = {.base = base};
+    bool is_json = base == WT_JSONB && !fuzz_input_chance(in, 4);
+    for (const char *form = pick(in, is_json ? json_tests : tests); *form != '\0'; form++) {
+        bool is_place = *form == '%' && strchr("ckn", form[1]) != NULL && form[1] != '\0';
+        if (!is_place) {
             buf_append_byte(out, (uint8_t)*form);
             continue;
         }
@@ -472,9 +481,9 @@ gen_filter_test(struct fuzz_input *in, struct buf *out)
 }
 
 void
-where_gen_filter(struct fuzz_input *in, struct buf *out)
+where_gen_filter(struct fuzz_input *in, enum where_base base, struct buf *out)
 {
-    size_t count = 1 + fuzz_input_below(in, 4);
+    size_t count = 1 + fuzz_input_below(in, 3);
     for (size_t i = 0; i < count; i++) {
         buf_append_str(out, i == 0 ? "(" : fuzz_input_chance(in, 2) ? " AND (" : " OR (");
         switch (fuzz_input_below(in, 12)) {
@@ -491,7 +500,7 @@ where_gen_filter(struct fuzz_input *in, struct buf *out)
             buf_append_byte(out, ')');
             break;
         default:
-            gen_filter_test(in, out);
+            gen_filter_test(in, base, out);
         }
         buf_append_byte(out, ')');
     }

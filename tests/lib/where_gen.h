@@ -26,8 +26,11 @@ void where_gen_init(struct where_gen *gen);
 /* Appends a clause. */
 void where_gen_clause(struct fuzz_input *in, struct buf *out);
 
-/* Appends a clause of tests of single columns, joined by AND and OR: what filters are made of. */
-void where_gen_filter(struct fuzz_input *in, struct buf *out);
+/*
+ * Appends a clause of tests of single columns, most of them of this type, joined by AND and OR:
+ * what filters are made of.
+ */
+void where_gen_filter(struct fuzz_input *in, enum where_base base, struct buf *out);
 
 /* A clause or filter that is parsed and checked; NULL when one of the two refused it. */
 struct expr *where_gen_check(const struct where_gen *gen, struct view text, struct arena *mem);

@@ -8,7 +8,7 @@
  *     R field…               a row, kept; "R" alone forgets all rows
  *     T                      the operators, functions and casts that there are, until an empty line
  *     W clause param…        its truth for every row: "OK uses truths sql", or "ERR text"
- *     V expression param…    its value for every row: "OK uses sql value…", "CONST", or "ERR text"
+ *     V expression param…    its value for every row: "OK uses sql value…", or as above
  *     I clause param…        its identity: "OK sql", or "ERR text"
  *
  * Truths are one letter for each row: t, f, n or e for an error. Values are fields; an error is \E.

@@ -135,7 +135,12 @@ static const struct col items[] = {{"id", OID_INT4, 1}, {"name", OID_TEXT, 0}};
 #define HEAD(op, more)                                                             \
     "\"headers\":{\"lsn\":\"26877408\",\"op_position\":" op ",\"operation\":" more \
     ",\"relation\":[\"public\",\"items\"],\"txids\":[742]}"
-#define KEY(id) "\"key\":\"\\\"public\\\".\\\"items\\\"/\\\"" id "\\\"\""
+#define KEY(id)                "\"key\":" KEY_TEXT(id)
+#define KEY_TEXT(id)           "\"\\\"public\\\".\\\"items\\\"/\\\"" id "\\\"\""
+#define KEY_TO(id)             ",\"key_change_to\":" KEY_TEXT(id)
+#define KEY_FROM(id)           ",\"key_change_from\":" KEY_TEXT(id)
+#define ITEM(op, more, id, of) "{" HEAD(op, more) "," KEY(id) ",\"value\":{" of "}}"
+#define A_ROW(id, name)        "\"id\":\"" id "\",\"name\":" name
 
 static void
 test_the_transaction_of_the_specification(void **state)
@@ -147,21 +152,13 @@ test_the_transaction_of_the_specification(void **state)
     change(ROW("1", "b"), ROW("2", "b"), 4);
     change(ROW("2", "b"), NULL, 6);
     item_mark_last(&out);
-    assert_items("[{" HEAD("0", "\"insert\"") "," KEY(
-        "1") ",\"value\":{\"id\":\"1\",\"name\":\"a\"}},"
-             "{" HEAD("2", "\"update\"") "," KEY(
-                 "1") ",\"value\":{\"id\":\"1\",\"name\":\"b\"}},"
-                      "{" HEAD(
-                          "4",
-                          "\"delete\",\"key_change_to\":\"\\\"public\\\".\\\"items\\\"/"
-                          "\\\"2\\\"\"") "," KEY("1") ",\"value\":{\"id\":\"1\"}},"
-                                                      "{" HEAD(
-                                                          "5",
-                                                          "\"insert\",\"key_change_from\":"
-                                                          "\"\\\"public\\\"."
-                                                          "\\\"items\\\"/\\\"1\\\"\"") "," KEY("2") ",\"value\":{\"id\":\"2\",\"name\":\"b\"}},"
-                                                                                                    "{" HEAD("6", "\"delete\",\"last\":true") "," KEY(
-                                                                                                        "2") ",\"value\":{\"id\":\"2\"}}]");
+    /* clang-format off */
+    assert_items("[" ITEM("0", "\"insert\"", "1", A_ROW("1", "\"a\"")) ","
+                 ITEM("2", "\"update\"", "1", A_ROW("1", "\"b\"")) ","
+                 ITEM("4", "\"delete\"" KEY_TO("2"), "1", "\"id\":\"1\"") ","
+                 ITEM("5", "\"insert\"" KEY_FROM("1"), "2", A_ROW("2", "\"b\"")) ","
+                 ITEM("6", "\"delete\",\"last\":true", "2", "\"id\":\"2\"") "]");
+    /* clang-format on */
 }
 
 static void
@@ -172,27 +169,13 @@ test_replica_full_has_all_columns_and_what_changed(void **state)
     change(ROW("1", "a"), ROW("1", "b"), 2);
     change(ROW("1", "b"), ROW("2", "b"), 4);
     change(ROW("2", NULL), NULL, 6);
-    assert_items("[{" HEAD("2", "\"update\"") "," KEY(
-        "1") ",\"value\":{\"id\":\"1\",\"name\":\"b\"},\"old_value\":{\"name\":\"a\"}},"
-             "{" HEAD(
-                 "4",
-                 "\"delete\",\"key_change_to\":\"\\\"public\\\".\\\"items\\\"/"
-                 "\\\"2\\\"\"") "," KEY("1") ",\"value\":{\"id\":\"1\",\"name\":\"b\"}},"
-                                             "{" HEAD(
-                                                 "5",
-                                                 "\"insert\",\"key_change_from\":\"\\\"public\\\"."
-                                                 "\\\"items\\\"/"
-                                                 "\\\"1\\\"\"") "," KEY("2") ",\"value\":{\"id\":"
-                                                                             "\"2\",\"name\":\"b\"}"
-                                                                             "},"
-                                                                             "{" HEAD(
-                                                                                 "6",
-                                                                                 "\"delet"
-                                                                                 "e\"") "," KEY("2") ",\"value\":{"
-                                                                                                     "\"id\":"
-                                                                                                     "\"2\","
-                                                                                                     "\"name\":"
-                                                                                                     "null}}]");
+    /* clang-format off */
+    assert_items("[{" HEAD("2", "\"update\"") "," KEY("1") ",\"value\":{" A_ROW("1", "\"b\"")
+                 "},\"old_value\":{\"name\":\"a\"}},"
+                 ITEM("4", "\"delete\"" KEY_TO("2"), "1", A_ROW("1", "\"b\"")) ","
+                 ITEM("5", "\"insert\"" KEY_FROM("1"), "2", A_ROW("2", "\"b\"")) ","
+                 ITEM("6", "\"delete\"", "2", A_ROW("2", "null")) "]");
+    /* clang-format on */
 }
 
 static void
