@@ -285,7 +285,8 @@ decimal_divide(const struct where_decimal *a, const struct where_decimal *b, boo
     }
     if (a->kind == DECIMAL_NAN || b->kind != DECIMAL_FINITE) {
         bool is_zero = a->kind == DECIMAL_FINITE && b->kind != DECIMAL_NAN; /* n / infinity */
-        *quotient_out = (struct where_decimal){.kind = is_zero ? DECIMAL_FINITE : DECIMAL_NAN};
+        *quotient_out =
+            is_zero ? decimal_from_integer(0, mem) : (struct where_decimal){.kind = DECIMAL_NAN};
         return true;
     }
     ASSERT(a_infinite);

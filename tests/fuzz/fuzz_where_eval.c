@@ -3,7 +3,7 @@
  * the clause went through its bytes; NOT turns it round.
  *
  * Covers: common/core/where_eval.c common/core/where_ops_*.c common/core/where_cast.c
- *     common/core/where_like.c
+ *     common/core/where_like.c common/core/where_decimal_div.c
  */
 #include <string.h>
 
