@@ -88,7 +88,7 @@ take_bare(struct parsing *p, struct view *text_out)
         p->c.next++;
     }
     const uint8_t *end = p->c.next;
-    while (end > start && strchr(" \t\n\r\v\f", end[-1]) != NULL) {
+    while (end > start && end[-1] != 0 && strchr(" \t\n\r\v\f", end[-1]) != NULL) {
         end--;
     }
     *text_out = (struct view){start, (size_t)(end - start)};

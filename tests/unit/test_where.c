@@ -464,6 +464,9 @@ test_long_arrays_are_read_or_refused(void **state)
     assert_int_equal(value.array.count, 40001);
     assert_true(view_is(value.array.items[0].text, "a b"));
     assert_true(view_is(value.array.items[1].text, "\""));
+    struct view odd = {(const uint8_t *)"{a\0}", 4}; /* no blank at the end */
+    assert_true(where_value_parse(type, odd, large, &value, &err));
+    assert_int_equal(value.array.items[0].text.size, 2);
     struct arena *small = arena_new(1u << 20);
     assert_false(where_value_parse(type, buf_view(&text), small, &value, &err));
     arena_free(small);
