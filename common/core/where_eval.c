@@ -59,7 +59,8 @@ static bool
 eval_compared(const struct expr *expr, struct where_row *row, struct where_value *out,
               struct err *err)
 {
-    if (expr->kind != EXPR_CONVERT || !expr->is_implicit || expr->type.base != WT_TIMESTAMP ||
+    bool is_stamp = expr->type.base == WT_TIMESTAMP || expr->type.base == WT_TIMESTAMPTZ;
+    if (expr->kind != EXPR_CONVERT || !expr->is_implicit || !is_stamp ||
         expr->args[0]->type.base != WT_DATE) {
         return eval(expr, row, out, err);
     }
@@ -102,7 +103,8 @@ eval_call(const struct expr *expr, struct where_row *row, struct where_value *ou
 {
     struct where_value args[WHERE_FN_ARGS];
     bool has_null = false;
-    bool is_compared = expr->fn->result == WT_BOOL && expr->fn->args[0] == WT_TIMESTAMP;
+    bool is_compared = expr->fn->result == WT_BOOL &&
+                       (expr->fn->args[0] == WT_TIMESTAMP || expr->fn->args[0] == WT_TIMESTAMPTZ);
     for (size_t i = 0; i < expr->arg_count; i++) {
         if (!(is_compared ? eval_compared(expr->args[i], row, &args[i], err)
                           : eval(expr->args[i], row, &args[i], err))) {

@@ -116,15 +116,6 @@ static void
 append_call(const struct expr *expr, const struct where_scope *scope, struct buf *out)
 {
     bool under_c = needs_c(expr, scope);
-    if (expr->fn->kind == FN_FUNCTION && strcmp(expr->fn->name, "ilike") == 0) {
-        /* Postgres knows it as an operator only, which is another one for a char(n). */
-        buf_append_str(out, "((");
-        where_sql(expr->args[0], scope, out);
-        buf_append_str(out, ")::text COLLATE \"C\" ~~* ");
-        where_sql(expr->args[1], scope, out);
-        buf_append_byte(out, ')');
-        return;
-    }
     if (expr->fn->kind != FN_OPERATOR && expr->fn->kind != FN_ARRAY) {
         /* By its schema: a keyword as a name (position, left) and no function of anybody else. */
         buf_append_str(out, "pg_catalog.");

@@ -4,7 +4,7 @@
  * A line is a letter, a blank and fields between tabs, written as COPY's text form writes them
  * (\t \n \r \\ escaped, \N for NULL):
  *
- *     C name type_oid [e]    a column (e: an enum)
+ *     C name type_oid [e|a {label,…}]    a column (e: an enum, a: an array of one)
  *     R field…               a row, kept; "R" alone forgets all rows
  *     T                      the operators, functions and casts that there are, until an empty line
  *     W clause param…        its truth for every row: "OK uses truths sql", or "ERR text"
@@ -35,7 +35,8 @@
 
 static struct where_column columns[COLUMNS_MAX];
 static struct where_param params[FIELDS_MAX];
-static struct where_scope scope = {.columns = columns, .params = params};
+static struct view labels[COLUMNS_MAX];
+static struct where_scope scope = {.columns = columns, .params = params, .enum_labels = labels};
 
 static struct where_field *rows[ROWS_MAX];
 static size_t row_count;
@@ -101,13 +102,18 @@ add_column(const char *line)
     char name[64];
     unsigned oid;
     char kind = 0;
-    if (scope.column_count == COLUMNS_MAX || sscanf(line, "%63s %u %c", name, &oid, &kind) < 2) {
+    int used = 0;
+    if (scope.column_count == COLUMNS_MAX ||
+        sscanf(line, "%63s %u %c %n", name, &oid, &kind, &used) < 2) {
         exit(2);
     }
     struct where_column *column = &columns[scope.column_count++];
     column->name = keep(view_str(name), rows_mem);
-    column->type =
-        kind == 'e' ? (struct where_type){.base = WT_ENUM, .oid = oid} : where_type_by_oid(oid);
+    column->type = where_type_by_oid(oid);
+    if (kind == 'e' || kind == 'a') {
+        column->type = (struct where_type){.base = WT_ENUM, .is_array = kind == 'a', .oid = oid};
+        labels[scope.column_count - 1] = keep(view_str(used > 0 ? line + used : ""), rows_mem);
+    }
 }
 
 static void
@@ -150,7 +156,8 @@ print_table(void)
         }
         printf("F\t%zu\t%s\t%s\t%s", i, kinds[fn->kind], fn->name,
                where_type_name((struct where_type){.base = fn->result}));
-        for (size_t k = 0; k < fn->arg_count; k++) {
+        size_t shown = (fn->flags & FN_LABELS) != 0 ? 2u : fn->arg_count;
+        for (size_t k = 0; k < shown; k++) {
             bool is_element = (fn->kind == FN_ARRAY_ELEMENT && k == 1) ||
                               (fn->kind == FN_ELEMENT_ARRAY && k == 0);
             printf("\t%s", is_element ? "element" : where_type_name(where_fn_arg(fn, k)));

@@ -40,14 +40,16 @@ REFUSED = [re.compile(pattern) for pattern in (
 
 # A constant part that fails is refused, also where another part would decide.
 FAILS = re.compile(r"invalid regular expression|unit .* not|out of range|division by zero|invalid syntax for type|must not end with escape|invalid input|"
-                   r"not allowed|cannot (get|call|subtract|take|concatenate|extract)")
-DECIDES = re.compile(r" AND | OR |COALESCE|CASE|BETWEEN| IN \(|ANY|ALL|NULL")
+                   r"not allowed|argument must be|cannot (get|call|subtract|take|concatenate|extract)")
+DECIDES = re.compile(r" AND | OR |COALESCE|CASE|BETWEEN| IN \(|ANY|ALL|NULL|->|#>")
 
 # Postgres looks at a pattern or a unit when there is a value for it.
 PATTERN_FAILS = re.compile(r"invalid regular expression: |unit .* not (supported|recognized) for type")
 
 SETUP = """
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy', 'Very "odd"', 'é');
+CREATE DOMAIN a_int4 AS int4; CREATE DOMAIN a_text AS text CHECK (length(value) < 1000); CREATE DOMAIN a_date AS date;
+CREATE DOMAIN a_jsonb AS jsonb;
 CREATE FUNCTION tried(value text, type text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE out text;
 BEGIN EXECUTE format('SELECT ($1::%s)::text::%s::text', type, type) INTO out USING value; RETURN out;
@@ -189,11 +191,12 @@ def random_schema(rnd, table):
     for type_name in [t for t in values.BASES if t in known]:
         schema += [type_name] * rnd.choice([1, 1, 2])
     scalars = [t for t in values.BASES if t in known and t != "enum"]
-    schema += [f"{t}[]" for t in rnd.sample(scalars, 8)] + ["text[]", "int4[]"]
+    schema += [f"{t}[]" for t in rnd.sample(scalars, 8)] + ["text[]", "int4[]", "enum[]"]
     rnd.shuffle(schema)
     declared = {"bpchar": ["char(2)", "char(9)", "bpchar"], "varchar": ["varchar", "varchar(12)"],
                 "numeric": ["numeric", "numeric", "numeric(38,6)"], "time": ["time", "time(2)"],
-                "timestamp": ["timestamp", "timestamp(3)"]}
+                "timestamp": ["timestamp", "timestamp(3)"],
+                **{t: [t, t, f"a_{t}"] for t in ("int4", "text", "date", "jsonb")}}
     odd = ["User", "Select", "é", "C1", "From"]
     named = []
     for n, type_name in enumerate(schema):
@@ -222,7 +225,8 @@ class Round:
         self.columns = {}
         for name, type_name, _ in self.schema:
             oid = values.oid(type_name) or 99999
-            self.probe.say(f"C {name} {oid}{' e' if base(type_name) == 'enum' else ''}")
+            kind = f" {'a' if type_name.endswith('[]') else 'e'} {values.LABELS}" if base(type_name) == "enum" else ""
+            self.probe.say(f"C {name} {oid}{kind}")
             self.columns.setdefault(type_name, []).append(name)
         rows = [[None if self.rnd.random() < 0.15 else self.rnd.choice(values.values(t)) for _, t, _ in self.schema]
                 for _ in range(ROWS)]

@@ -50,6 +50,8 @@ VALUES = {
     "enum": (0, 0, ["sad", "ok", "happy", "Very \"odd\"", "é"]),
 }
 
+LABELS = '{sad,ok,happy,"Very \\"odd\\"",é}'  # of the enum, in its order
+
 BASES = list(VALUES)
 STRINGS = ("text", "varchar", "bpchar", "name")
 INTEGERS = ("int2", "int4", "int8")

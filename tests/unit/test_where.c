@@ -347,6 +347,39 @@ test_an_error_counts_only_when_nothing_else_decides(void **state)
     assert_int_equal(eval("v::int4 = 1", row), WHERE_ERROR);
 }
 
+/* Each was told by `make oracle`. */
+static void
+test_what_postgres_says(void **state)
+{
+    (void)state;
+    const char *const row[COLUMN_COUNT] = {"1", NULL, " Yes", NULL, "t", "{a,b}", "ok", "1.50"};
+    assert_int_equal(eval("n + 1 / (id - 1) = 1", row), WHERE_ERROR); /* n is NULL */
+    assert_int_equal(eval("v::bool", row), WHERE_TRUE);
+    assert_int_equal(eval("flag::name = 't'", row), WHERE_TRUE);
+    assert_int_equal(eval("flag::text = 'true'", row), WHERE_TRUE);
+    assert_int_equal(eval("(tags || '{\"c d\"}')::text = '{a,b,\"c d\"}'", row), WHERE_TRUE);
+    assert_int_equal(eval("(date '5874897-12-31' + (id - 1)) > date 'infinity'", row), WHERE_FALSE);
+    assert_int_equal(eval("(date '5874897-12-31' + id) > date '2000-01-01'", row), WHERE_ERROR);
+    assert_int_equal(eval("(time '03:04:05.5' + interval '1 s' * id)::text = '03:04:06.5'", row),
+                     WHERE_TRUE);
+    assert_int_equal(eval("(1e10::float4 * 1.5::float4)::text = '1.5000001e+10'", row), WHERE_TRUE);
+    assert_int_equal(eval("(concat(v, '10'))::interval IS NULL", row), WHERE_ERROR);
+    assert_int_equal(eval("(concat('1', '0'))::interval = '10 s'", row), WHERE_TRUE);
+    assert_int_equal(eval("ilike(v, '%YES')", row), WHERE_TRUE);
+}
+
+static void
+test_sql_that_postgres_takes(void **state)
+{
+    (void)state;
+    expect_sql("ilike(v, 'a')", "(\"v\" COLLATE \"C\" ~~* 'a'::text)");
+    expect_sql("coalesce(NULL, 'a', v) = v", "('a'::text = \"v\")");
+    expect_sql("n + NULL = 1", "NULL::bool");
+    expect_error("tags ~~* ARRAY[v]", "At location 5: Could not select an operator overload");
+    expect_error("coalesce(time '00:00', interval '1 s') IS NULL",
+                 "At location 0: COALESCE types time and interval cannot be matched");
+}
+
 /* 1 and 0, or -1 for an error */
 static int
 like(const char *text, const char *pattern, bool ignore_case)
@@ -508,6 +541,8 @@ main(void)
         cmocka_unit_test(test_enums_have_the_order_of_their_labels),
         cmocka_unit_test(test_three_truths),
         cmocka_unit_test(test_an_error_counts_only_when_nothing_else_decides),
+        cmocka_unit_test(test_what_postgres_says),
+        cmocka_unit_test(test_sql_that_postgres_takes),
         cmocka_unit_test(test_like),
         cmocka_unit_test(test_like_that_ends_with_a_backslash),
         cmocka_unit_test(test_bytes_give_the_same_clause_and_shorter_ones_none),
