@@ -2,40 +2,52 @@
 
 #include <string.h>
 
+#include "common/mem.h"
+
+struct held_parts {
+    struct buf items;
+    struct buf item_list; /* struct held_item each */
+    struct buf txn_list;  /* struct held_txn each */
+};
+
 static size_t
 item_count(const struct held *held)
 {
-    return held->item_list.size / sizeof(struct held_item);
+    return held->parts->item_list.size / sizeof(struct held_item);
 }
 
 static struct held_txn *
 last_txn(struct held *held)
 {
-    ASSERT(held->txn_list.size > 0);
-    return (struct held_txn *)(void *)(held->txn_list.bytes + held->txn_list.size) - 1;
+    ASSERT(held->parts->txn_list.size > 0);
+    return (struct held_txn *)(void *)(held->parts->txn_list.bytes + held->parts->txn_list.size) -
+           1;
 }
 
 void
 held_begin(struct held *held, uint64_t commit_lsn, uint32_t xid)
 {
-    if (held->txn_list.size > 0 && last_txn(held)->commit_lsn == commit_lsn) {
+    if (held->parts == NULL) {
+        held->parts = mem_alloc_zero(sizeof *held->parts);
+    }
+    if (held->parts->txn_list.size > 0 && last_txn(held)->commit_lsn == commit_lsn) {
         return;
     }
     struct held_txn txn = {.commit_lsn = commit_lsn, .xid = xid, .item_end = item_count(held)};
-    buf_append(&held->txn_list, &txn, sizeof txn);
+    buf_append(&held->parts->txn_list, &txn, sizeof txn);
 }
 
 struct buf *
 held_items(struct held *held)
 {
-    return &held->items;
+    return &held->parts->items;
 }
 
 void
 held_added(struct held *held, struct log_offset offset)
 {
-    struct held_item item = {held->items.size, offset};
-    buf_append(&held->item_list, &item, sizeof item);
+    struct held_item item = {held->parts->items.size, offset};
+    buf_append(&held->parts->item_list, &item, sizeof item);
     last_txn(held)->item_end = item_count(held);
 }
 
@@ -57,32 +69,38 @@ held_commit(struct held *held)
 const struct held_txn *
 held_txn_at(const struct held *held, size_t number)
 {
-    if (number >= held->txn_list.size / sizeof(struct held_txn)) {
+    if (held->parts == NULL || number >= held->parts->txn_list.size / sizeof(struct held_txn)) {
         return NULL;
     }
-    return (const struct held_txn *)(const void *)held->txn_list.bytes + number;
+    return (const struct held_txn *)(const void *)held->parts->txn_list.bytes + number;
 }
 
 struct view
 held_item_at(const struct held *held, size_t number, struct log_offset *offset_out)
 {
     ASSERT(number < item_count(held));
-    const struct held_item *items = (const struct held_item *)(const void *)held->item_list.bytes;
+    const struct held_item *items =
+        (const struct held_item *)(const void *)held->parts->item_list.bytes;
     size_t start = number == 0 ? 0 : items[number - 1].end;
     *offset_out = items[number].offset;
-    return (struct view){held->items.bytes + start, items[number].end - start};
+    return (struct view){held->parts->items.bytes + start, items[number].end - start};
 }
 
 size_t
 held_size(const struct held *held)
 {
-    return held->items.size + held->item_list.size + held->txn_list.size;
+    const struct held_parts *parts = held->parts;
+    return parts == NULL ? 0 : parts->items.size + parts->item_list.size + parts->txn_list.size;
 }
 
 void
 held_clear(struct held *held)
 {
-    buf_free(&held->items);
-    buf_free(&held->item_list);
-    buf_free(&held->txn_list);
+    if (held->parts != NULL) {
+        buf_free(&held->parts->items);
+        buf_free(&held->parts->item_list);
+        buf_free(&held->parts->txn_list);
+        mem_free(held->parts);
+        held->parts = NULL;
+    }
 }

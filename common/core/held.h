@@ -27,10 +27,10 @@ struct held_txn {
     size_t item_end;        /* its items go up to this one */
 };
 
+/* Zeroed: empty, and no more than a pointer: most shapes never hold anything. */
+struct held_parts;
 struct held {
-    struct buf items;
-    struct buf item_list; /* struct held_item each */
-    struct buf txn_list;  /* struct held_txn each */
+    struct held_parts *parts;
 };
 
 /* The transaction that what is added next belongs to; the same one as before, or a new one. */

@@ -51,6 +51,18 @@ apply_xid(const struct apply *apply)
     return apply->txn.commit_lsn == 0 ? 0 : apply->txn.xid;
 }
 
+size_t
+apply_touches(const struct apply *apply)
+{
+    return apply->touches;
+}
+
+void
+apply_forget_touches(struct apply *apply)
+{
+    apply->touches = 0;
+}
+
 bool
 apply_is_inside(const struct apply *apply)
 {
@@ -247,6 +259,7 @@ added(struct apply *apply, struct shape_feed *feed, enum gate_decision decision,
     }
     if (list_is_empty(&feed->txn_node)) {
         list_push_back(&apply->txn.feeds, &feed->txn_node);
+        apply->touches++;
     }
 }
 

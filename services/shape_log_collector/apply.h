@@ -44,4 +44,8 @@ void apply_open(struct apply *apply, struct shape_feed *feed, const struct marks
 
 struct unseen *apply_unseen(struct apply *apply);
 
+/* How often a transaction came to a log that it had not been in, since the last forgetting. */
+size_t apply_touches(const struct apply *apply);
+void apply_forget_touches(struct apply *apply);
+
 #endif

@@ -22,6 +22,7 @@ struct apply {
     struct open_txn txn;
     struct unseen *unseen;
     uint64_t change_number;
+    size_t touches;
     struct arena *mem;      /* of the message in hand */
     struct arena *tmp;      /* of the evaluation of one clause */
     struct buf candidates;  /* struct shape_feed * each */

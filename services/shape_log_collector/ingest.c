@@ -15,9 +15,17 @@
 /* Frames between two looks at how much is buffered. */
 #define FRAMES_A_LOOK 64
 
+/*
+ * Logs that a turn of the loop may touch. The first touch of a log opens and recovers its files and
+ * makes new ones: a tenth of a millisecond that a batch over a hundred thousand shapes would take a
+ * hundred thousand times, while nobody is answered.
+ */
+#define TOUCHES_A_TURN 256
+
 enum batch_state {
     BATCH_NONE,
     BATCH_RUNNING,
+    BATCH_PAUSED,     /* goes on in the next turn */
     BATCH_INSPECTING, /* waits for ingest_inspected() */
     BATCH_BLOCKED,    /* the disk is full: tried again by the timer */
 };
@@ -43,7 +51,7 @@ on_timer(void *ctx)
     struct ingest *ingest = ctx;
     if (ingest->state == BATCH_INSPECTING) {
         ingest->options.inspect(ingest->options.ctx, ingest->inspecting_oid);
-    } else if (ingest->state == BATCH_BLOCKED) {
+    } else if (ingest->state == BATCH_BLOCKED || ingest->state == BATCH_PAUSED) {
         run(ingest);
     }
 }
@@ -188,6 +196,25 @@ take_frame(struct ingest *ingest, const struct repl_frame *frame, uint32_t *insp
     return true;
 }
 
+/* Writes out when there is much to write; false: not now, the timer goes on. */
+static bool
+look(struct ingest *ingest, size_t frames)
+{
+    bool is_turn_over = apply_touches(ingest->apply) >= TOUCHES_A_TURN;
+    bool is_full = frames % FRAMES_A_LOOK == 0 &&
+                   log_store_buffered(ingest->options.logs) > LOG_STORE_BUFFERED_MAX;
+    if ((is_turn_over || is_full) && !write_out(ingest)) {
+        return false;
+    }
+    if (is_turn_over) {
+        apply_forget_touches(ingest->apply);
+        ingest->state = BATCH_PAUSED;
+        loop_timer_set(&ingest->timer, 0);
+        return false;
+    }
+    return true;
+}
+
 /* True when all frames are taken in; false when it has to wait, or has failed and said so. */
 static bool
 take_frames(struct ingest *ingest)
@@ -209,9 +236,7 @@ take_frames(struct ingest *ingest)
             return false;
         }
         ingest->position = ingest->frames.size - left.size;
-        if (++frames % FRAMES_A_LOOK == 0 &&
-            log_store_buffered(ingest->options.logs) > LOG_STORE_BUFFERED_MAX &&
-            !write_out(ingest)) {
+        if (!look(ingest, ++frames)) {
             return false;
         }
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/hash.h"
 #include "common/log.h"
 #include "common/map.h"
 #include "common/mem.h"
@@ -19,7 +20,8 @@
 struct registry {
     struct collector *collector;
     struct map *by_handle;
-    struct map *by_identity;
+    struct map *by_identity; /* by sixteen bytes of keyed hash: nobody can make two meet */
+    struct hash_key identity_keys[2];
     struct shape_frames *frames;
     unsigned load_number;
     struct list ended; /* left to be taken apart at the end of the turn */
@@ -34,6 +36,8 @@ registry_new(struct collector *collector)
     registry->collector = collector;
     registry->by_handle = map_new();
     registry->by_identity = map_new();
+    registry->identity_keys[0] = hash_key_new();
+    registry->identity_keys[1] = hash_key_new();
     registry->frames = shape_frames_new();
     list_init(&registry->ended);
     loop_on_turn_end(collector->loop, take_ended_apart, registry);
@@ -41,6 +45,21 @@ registry_new(struct collector *collector)
 }
 
 /* ---- finding */
+
+struct identity {
+    uint64_t words[2];
+};
+
+static struct identity
+identity_of(const struct registry *registry, const struct shape_def *def)
+{
+    struct buf bytes = {0};
+    shape_def_identity(def, &bytes);
+    struct identity identity = {{hash_bytes(&registry->identity_keys[0], buf_view(&bytes)),
+                                 hash_bytes(&registry->identity_keys[1], buf_view(&bytes))}};
+    buf_free(&bytes);
+    return identity;
+}
 
 struct shape *
 registry_by_handle(const struct registry *registry, struct view handle)
@@ -51,11 +70,8 @@ registry_by_handle(const struct registry *registry, struct view handle)
 struct shape *
 registry_by_definition(const struct registry *registry, const struct shape_def *def)
 {
-    struct buf identity = {0};
-    shape_def_identity(def, &identity);
-    struct shape *shape = map_get(registry->by_identity, buf_view(&identity));
-    buf_free(&identity);
-    return shape;
+    struct identity identity = identity_of(registry, def);
+    return map_get(registry->by_identity, view_of(&identity, sizeof identity));
 }
 
 size_t
@@ -79,11 +95,9 @@ registry_each(struct registry *registry, void (*fn)(void *ctx, struct shape *sha
 static void
 put(struct registry *registry, struct shape *shape)
 {
-    struct buf identity = {0};
-    shape_def_identity(shape->def, &identity);
+    struct identity identity = identity_of(registry, shape->def);
     (void)map_put(registry->by_handle, view_str(shape->handle), shape);
-    (void)map_put(registry->by_identity, buf_view(&identity), shape);
-    buf_free(&identity);
+    (void)map_put(registry->by_identity, view_of(&identity, sizeof identity), shape);
 }
 
 static struct shape *
@@ -259,7 +273,6 @@ registry_end(struct shape *shape, const char *reason, const struct open_failure 
 {
     struct collector *collector = shape->collector;
     struct registry *registry = collector->registry;
-    struct buf identity = {0};
     if (shape->state == SHAPE_ENDED) {
         return;
     }
@@ -272,13 +285,12 @@ registry_end(struct shape *shape, const char *reason, const struct open_failure 
     if (!collector->is_read_only) {
         catalogue_remove_shape(collector->catalogue, view_str(shape->handle));
     }
-    shape_def_identity(shape->def, &identity);
-    if (map_get(registry->by_identity, buf_view(&identity)) == shape) {
-        (void)map_remove(registry->by_identity,
-                         buf_view(&identity)); /* else a reader has a newer */
+    struct identity identity = identity_of(registry, shape->def);
+    struct view key = view_of(&identity, sizeof identity);
+    if (map_get(registry->by_identity, key) == shape) {
+        (void)map_remove(registry->by_identity, key); /* else a reader has a newer */
     }
     (void)map_remove(registry->by_handle, view_str(shape->handle));
-    buf_free(&identity);
     if (was_readable) {
         hints_gone(collector->hints, view_str(shape->handle));
     }

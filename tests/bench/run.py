@@ -411,6 +411,11 @@ def many_shapes(engine, database, _nginx, options):
         show(f"many_shapes_cpu_{service}", seconds / total * 1e6, "us/row")
 
 
+def routing(_engine, _database, _nginx, _options):
+    """The router alone, up to 100,000 shapes of each form that the index knows."""
+    subprocess.run([HELPERS / "bench_routing"], check=True)
+
+
 def memory(engine, _database, _nginx, _options):
     """What all our processes hold after all of this."""
     total = 0
@@ -423,7 +428,8 @@ def memory(engine, _database, _nginx, _options):
 
 
 FIGURES = {"first_sync": first_sync, "waiting": waiting, "small": small,
-           "throughput": throughput, "many_shapes": many_shapes, "memory": memory}
+           "throughput": throughput, "many_shapes": many_shapes, "routing": routing,
+           "memory": memory}
 
 
 def main():
