@@ -90,7 +90,7 @@ def unprivileged():
 class Cluster:
     """One server. start() and stop() may alternate; destroy() removes it."""
 
-    def __init__(self, settings=None, bin_dir=None, initdb_args=()):
+    def __init__(self, settings=None, bin_dir=None, initdb_args=(), standby_of=None):
         self.bin_dir = bin_dir or server_bin()
         self.owner = unprivileged()
         self.port = process.free_port()
@@ -102,6 +102,9 @@ class Cluster:
         self.life = 0  # how often it was started
         if self.owner:
             os.chown(self.root, *self.owner)
+        if standby_of is not None:
+            self._copy(standby_of)
+            return
         self._run("initdb", "-D", self.data, "-U", USER, "-A", "trust", "-E", "UTF8",
                   "--locale=C.UTF-8", "--no-sync", *initdb_args)
         self.configure({**SETTINGS, **(settings or {})})
@@ -117,6 +120,20 @@ class Cluster:
                               text=True, cwd=self.root, **self._as_owner())
         assert not check or done.returncode == 0, f"{name}: {done.stderr}{done.stdout}"
         return done
+
+    def _copy(self, primary):
+        """Becomes a standby that follows `primary`."""
+        program = tool("pg_basebackup", self.bin_dir)
+        done = subprocess.run([program, "-D", self.data, "-h", "127.0.0.1", "-p", str(primary.port),
+                               "-U", USER, "-R", "-X", "stream", "-c", "fast", "--no-sync"],
+                              capture_output=True, text=True, cwd=self.root, **self._as_owner())
+        assert done.returncode == 0, done.stderr
+
+    def promote(self):
+        """A standby becomes a primary on a timeline of its own."""
+        session = self.connect()
+        session.cursor().execute("SELECT pg_promote()")
+        session.close()
 
     def configure(self, settings):
         """Appends settings to the file; they count from the next start or reload()."""

@@ -106,6 +106,10 @@ class Proxy:
         """Nothing passes for a while, in either direction."""
         self.silent_until = time.monotonic() + seconds
 
+    def point_to(self, target_port):
+        """New connections go there."""
+        self.target_port = target_port
+
     def refuse(self, is_refusing):
         """From now on new connections are turned away, or let in again."""
         self.is_refusing = is_refusing
