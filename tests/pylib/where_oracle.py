@@ -39,7 +39,7 @@ REFUSED = [re.compile(pattern) for pattern in (
 )]
 
 # A constant part that fails is refused, also where another part would decide.
-FAILS = re.compile(r"invalid regular expression|unit .* not|out of range|division by zero|invalid syntax for type|must not end with escape|invalid input|"
+FAILS = re.compile(r"invalid regular expression|unit .* not|out of range|division by zero|invalid syntax for type|must not (end with escape|be zero)|invalid input|"
                    r"not allowed|argument must be|cannot (get|call|subtract|take|concatenate|extract)")
 DECIDES = re.compile(r" AND | OR |COALESCE|CASE|BETWEEN| IN \(|ANY|ALL|NULL|->|#>")
 
