@@ -108,7 +108,7 @@ on_look(void *ctx)
     loop_timer_set(&dialer->look, LOOK_MS);
 }
 
-bool
+bool /* NOLINTNEXTLINE(readability-function-size): all of it is at hand at both callers */
 bus_dial(struct loop *loop, nng_socket socket, int open_rv, const char *url, bus_piped_fn piped,
          void *ctx, struct bus_dialer **dialer_out, struct err *err)
 {

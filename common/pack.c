@@ -155,7 +155,7 @@ read_form(struct pack_reader *r, uint8_t first, struct head *head_out, struct er
         v = v << 8 | *r->next++;
     }
     *head_out = (struct head){(enum head_type)form->type, v + form->size};
-    if (form->is_signed && (v >> (8 * form->width - 1)) != 0) {
+    if (form->is_signed && form->width > 0 && (v >> (8 * form->width - 1)) != 0) {
         head_out->type = HEAD_NEGATIVE;
     }
     return true;

@@ -313,6 +313,7 @@ convert_indirection(struct conversion *c, const PgQuery__AIndirection *indirecti
     if (!set_arg(c, node, 0, indirection->arg)) {
         return NULL;
     }
+    ASSERT(node->args[0] != NULL);
     node->location = node->args[0]->location;
     for (size_t i = 0; i < count; i++) {
         const PgQuery__AIndices *indices = indirection->indirection[i]->a_indices;

@@ -51,17 +51,17 @@ shape_def_set_key(struct shape_def *def)
 {
     size_t count = def->table.column_count;
     def->key = arena_alloc(def->frame->mem, count + 1, sizeof *def->key);
-    for (uint16_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         uint32_t position = def->table.columns[i].key_position;
         if (position > 0 && position <= count) {
-            def->key[position - 1] = i;
+            def->key[position - 1] = (uint16_t)i;
             def->key_count++;
         }
     }
     def->has_primary_key = def->key_count > 0;
-    for (uint16_t i = 0; i < count && !def->has_primary_key; i++) {
+    for (size_t i = 0; i < count && !def->has_primary_key; i++) {
         if (!def->table.columns[i].is_generated) {
-            def->key[def->key_count++] = i;
+            def->key[def->key_count++] = (uint16_t)i;
         }
     }
 }
@@ -198,8 +198,8 @@ select_columns(struct shape_def *def, const struct shape_wish *wish, const char 
         return true;
     }
     def->selects_all = true;
-    for (uint16_t i = 0; i < count; i++) {
-        def->selected[def->selected_count++] = i;
+    for (size_t i = 0; i < count; i++) {
+        def->selected[def->selected_count++] = (uint16_t)i;
     }
     return !has_generated(def, def->selected, def->selected_count, "columns", true, err);
 }

@@ -349,7 +349,7 @@ struct expr *
 where_make_function(struct where_builder *b, struct view name, struct expr **args, size_t arg_count,
                     int32_t location)
 {
-    struct where_type types[WHERE_FN_ARGS];
+    struct where_type types[WHERE_FN_ARGS] = {0};
     const struct where_fn *fn = NULL;
     enum where_resolution found = RESOLVE_NO_NAME;
     if (arg_count <= WHERE_FN_ARGS) {

@@ -205,7 +205,7 @@ settle_unknowns(struct candidates *c, const struct where_type *args, size_t arg_
 static const struct where_fn *
 assume_known_type(const struct candidates *c, const struct where_type *args, size_t arg_count)
 {
-    struct where_type assumed[WHERE_FN_ARGS];
+    struct where_type assumed[WHERE_FN_ARGS] = {0};
     const struct where_type *known = NULL;
     for (size_t i = 0; i < arg_count; i++) {
         if (args[i].base != WT_UNKNOWN) {
@@ -238,7 +238,7 @@ static const struct where_fn *
 find_exact(const struct candidates *all, enum where_fn_kind kind, const struct where_type *args,
            size_t arg_count)
 {
-    struct where_type tried[WHERE_FN_ARGS];
+    struct where_type tried[WHERE_FN_ARGS] = {0};
     for (size_t i = 0; i < arg_count; i++) {
         tried[i] = args[i];
     }

@@ -21,7 +21,7 @@ struct publishing;
 struct service;
 
 /* A table without shapes leaves the publication after this. */
-#define PUBLISHING_KEEP_MS (10u * 60 * 1000)
+#define PUBLISHING_KEEP_MS 600000u
 
 struct publishing *publishing_new(struct service *service, struct db_client *db,
                                   struct catalogue *catalogue);

@@ -443,6 +443,7 @@ shape_log_range(struct shape_log *log, struct log_offset after, struct item_rang
         return SHAPE_RANGE_FAILED;
     }
     struct open_log *open = log->open;
+    ASSERT(open != NULL);
     if (log->store->options.is_read_only && !refresh(open, err)) {
         log_store_wrap(log, err);
         return SHAPE_RANGE_FAILED;

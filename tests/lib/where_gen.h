@@ -17,6 +17,7 @@
 struct where_gen {
     struct where_column columns[WHERE_GEN_COLUMNS];
     char names[WHERE_GEN_COLUMNS][8];
+    struct view labels[WHERE_GEN_COLUMNS]; /* of the enum */
     struct where_param params[3];
     struct where_scope scope;
 };

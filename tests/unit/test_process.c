@@ -188,10 +188,11 @@ test_an_occupied_port_is_named(void **state)
     int second = -1;
     struct err err;
     assert_true(listen_open("127.0.0.1", 0, false, &first, &err));
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
     assert_int_equal(getsockname(first, (struct sockaddr *)&address, &size), 0);
     unsigned char *bytes = (unsigned char *)&address;
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): getsockname() wrote it */
     uint16_t port = (uint16_t)(bytes[2] << 8 | bytes[3]);
     assert_false(listen_open("127.0.0.1", port, false, &second, &err));
     char text[16];
