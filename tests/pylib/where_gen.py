@@ -270,7 +270,7 @@ class Generator:
     def argument(self, name, place, type_name, depth, loose):
         rnd = self.rnd
         known = values.ARGUMENTS.get((name, place)) if type_name not in INTEGERS else None  # -> takes a place too
-        if known and (name == "extract" or rnd.random() < 0.9):
+        if known and type_name in STRINGS and (name == "extract" or rnd.random() < 0.9):
             return Literal("text", rnd.choice(known), "bare" if known is values.FIELDS else
                            rnd.choice(["bare", "bare", "typed"]))
         if (name, place) in values.COUNTS and type_name in INTEGERS:
