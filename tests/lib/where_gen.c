@@ -221,7 +221,7 @@ gen_literal(struct fuzz_input *in, struct where_type type, struct buf *out)
         buf_append_byte(out, quoted.bytes[i] == 0 ? '0' : quoted.bytes[i]);
     }
     buf_free(&quoted);
-    if (!fuzz_input_chance(in, 3)) {
+    if (type.base != WT_ENUM && !fuzz_input_chance(in, 3)) {
         buf_append_str(out, "::");
         append_type_name(type, out);
     }
@@ -233,13 +233,26 @@ gen_column(struct where_type type, struct buf *out)
     buf_printf(out, "%c%d", type.is_array ? 'a' : 'c', (int)type.base);
 }
 
+static void
+gen_unit(struct fuzz_input *in, struct buf *out)
+{
+    /* clang-format off */
+    static const char *const units[] = {
+        "year", "month", "day", "hour", "minute", "second", "milliseconds", "microseconds", "week",
+        "dow", "isodow", "doy", "quarter", "decade", "century", "millennium", "isoyear", "julian",
+        "epoch", "timezone", "timezone_hour", "parsec", NULL,
+    };
+    /* clang-format on */
+    buf_printf(out, "'%s'", pick(in, units));
+}
+
 /* One row of the table, with arguments of its types. */
 static void
 gen_call(struct fuzz_input *in, const struct where_fn *fn, unsigned depth, struct buf *out)
 {
     struct where_type any = {.base = (enum where_base)(1 + fuzz_input_below(in, WT_OPAQUE - 1)),
                              .is_array = !fuzz_input_chance(in, 4)};
-    bool is_infix = fn->kind != FN_FUNCTION && fn->arg_count == 2;
+    bool is_infix = fn->kind != FN_FUNCTION && fn->arg_count >= 2;
     bool is_function = fn->name[0] >= 'a' && fn->name[0] <= 'z';
     is_infix = is_infix && !is_function;
     buf_append_byte(out, '(');
@@ -247,10 +260,15 @@ gen_call(struct fuzz_input *in, const struct where_fn *fn, unsigned depth, struc
         buf_append_str(out, fn->name);
         buf_append_str(out, is_function ? "(" : " (");
     }
-    for (size_t i = 0; i < fn->arg_count; i++) {
+    size_t count = fn->arg_count - ((fn->flags & FN_LABELS) != 0 ? 1u : 0u);
+    for (size_t i = 0; i < count; i++) {
         buf_append_str(out, i == 0 ? "" : is_infix ? " " : ", ");
         buf_append_str(out, i == 1 && is_infix ? fn->name : "");
         buf_append_byte(out, ' ');
+        if (i == 0 && (fn->flags & FN_UNIT) != 0) {
+            gen_unit(in, out);
+            continue;
+        }
         gen_value(in, nearly(in, fn->args[i] == WT_UNKNOWN ? any : where_fn_arg(fn, i)), depth,
                   out);
     }
