@@ -41,7 +41,7 @@ struct relation {
 void relation_columns(const struct db_column *columns, size_t count, struct arena *mem,
                       struct column *columns_out);
 
-struct relation relation_from_bus(const struct db_relation *relation, struct arena *mem);
+struct relation relation_from_bus(const struct db_relation *from, struct arena *mem);
 
 /* Same names, types and key at the same places: a definition made from one holds for the other. */
 bool relation_same_columns(const struct column *a, size_t a_count, const struct column *b,
