@@ -321,7 +321,8 @@ static double
 real_of_clock(enum where_unit unit, int64_t us)
 {
     int64_t in_minute = us % (60 * US_PER_SECOND);
-    double seconds = (double)(in_minute / US_PER_SECOND);
+    int64_t whole = in_minute / US_PER_SECOND;
+    double seconds = (double)whole;
     double rest = (double)(in_minute % US_PER_SECOND);
     switch ((int)unit) {
     case UNIT_MILLISECOND:
@@ -360,8 +361,8 @@ real_of_timestamp(enum where_unit unit, int64_t us)
     }
     double field = (double)field_of_date(unit, days);
     if (unit == UNIT_JULIAN) {
-        double seconds =
-            (double)(clock / US_PER_SECOND) + (double)(clock % US_PER_SECOND) / 1000000.0;
+        int64_t whole = clock / US_PER_SECOND;
+        double seconds = (double)whole + (double)(clock % US_PER_SECOND) / 1000000.0;
         return field + seconds / (double)SECONDS_PER_DAY;
     }
     return field;
@@ -415,7 +416,8 @@ IMPL(part_interval)
     }
     if (unit == UNIT_EPOCH) {
         double seconds = (double)interval.us / 1000000.0;
-        seconds += (365.25 * (double)SECONDS_PER_DAY) * (interval.months / 12);
+        int32_t years = interval.months / 12;
+        seconds += (365.25 * (double)SECONDS_PER_DAY) * years;
         seconds += (30.0 * (double)SECONDS_PER_DAY) * (interval.months % 12);
         result->real = seconds + (double)SECONDS_PER_DAY * interval.days;
     } else if ((UNIT_SET(unit) & UNITS_OF_CLOCK) != 0) {

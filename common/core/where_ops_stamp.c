@@ -28,6 +28,7 @@ compare_date(int64_t days, int64_t us)
     return (midnight > us) - (midnight < us);
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): an operator stands in no parentheses */
 #define COMPARE_DATE(name, op)                                                 \
     IMPL(date_##name##_stamp)                                                  \
     {                                                                          \
@@ -48,6 +49,7 @@ COMPARE_DATE(lt, <)
 COMPARE_DATE(le, <=)
 COMPARE_DATE(gt, >)
 COMPARE_DATE(ge, >=)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static bool
 date_add(struct where_scratch *scratch, int64_t days, struct where_interval interval,

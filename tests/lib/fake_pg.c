@@ -357,6 +357,7 @@ on_readable(void *ctx, uint32_t events)
         }
         struct buf message = {0};
         buf_append(&message, p, size);
+        ASSERT(message.bytes != NULL); /* there is a head at least */
         memmove(session->in.bytes, p + size, session->in.size - size);
         session->in.size -= size;
         bool is_there = take_message(session, (char)message.bytes[0], message.bytes + head);

@@ -328,14 +328,13 @@ print_value(const struct expr *expr, size_t i)
     struct where_value text;
     struct where_row row = row_at(i);
     struct where_scratch scratch = {.mem = row_mem, .err = &err};
-    if (!where_eval_value(expr, &row, &value, &err)) {
-        fputs("\\E", stdout);
-    } else if (value.is_null) {
+    bool is_known = where_eval_value(expr, &row, &value, &err);
+    if (is_known && value.is_null) {
         fputs("\\N", stdout);
-    } else if (!where_cast_to_text(&scratch, expr->type, &value, &text)) {
-        fputs("\\E", stdout);
-    } else {
+    } else if (is_known && where_cast_to_text(&scratch, expr->type, &value, &text)) {
         print_field(text.text);
+    } else {
+        fputs("\\E", stdout);
     }
 }
 
