@@ -198,7 +198,7 @@ connect_now(struct endpoint_opening *opening)
         options.keepalive_count = 4;
         options.user_timeout_ms = 30000;
     }
-    struct conn_keywords keywords;
+    struct conn_keywords keywords = {0};
     struct arena *mem = arena_new(CONN_URL_ARENA);
     conn_url_keywords(&endpoint->url, &options, mem, &keywords);
     opening->conn = pg_conn_open(&(struct pg_conn_def){.loop = endpoint->env.loop,
