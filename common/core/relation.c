@@ -2,16 +2,6 @@
 
 #include <string.h>
 
-static struct view
-copy_view(struct view view, struct arena *mem)
-{
-    uint8_t *copy = arena_alloc(mem, view.size + 1, 1);
-    if (view.size > 0) {
-        memcpy(copy, view.bytes, view.size);
-    }
-    return (struct view){copy, view.size};
-}
-
 void
 relation_columns(const struct db_column *columns, size_t count, struct arena *mem,
                  struct column *columns_out)
@@ -20,14 +10,14 @@ relation_columns(const struct db_column *columns, size_t count, struct arena *me
         const struct db_column *from = &columns[i];
         struct view collation = from->collation;
         columns_out[i] = (struct column){
-            .name = copy_view(from->name, mem),
+            .name = arena_copy(mem, from->name),
             .type_oid = (uint32_t)from->type_oid,
             .type_mod = (uint32_t)from->type_mod,
             .base_type_oid = (uint32_t)from->base_type_oid,
             .element_type_oid = (uint32_t)from->element_type_oid,
             .enum_oid = (uint32_t)from->enum_oid,
-            .enum_labels = copy_view(from->enum_labels, mem),
-            .type_name = copy_view(from->type_name, mem),
+            .enum_labels = arena_copy(mem, from->enum_labels),
+            .type_name = arena_copy(mem, from->type_name),
             .type_kind = from->type_kind.size > 0 ? from->type_kind.bytes[0] : 'b',
             .dimensions = (uint32_t)from->dimensions,
             .key_position = (uint32_t)from->key_position,
@@ -44,8 +34,8 @@ relation_from_bus(const struct db_relation *from, struct arena *mem)
 {
     struct relation relation = {
         .oid = (uint32_t)from->oid,
-        .schema = copy_view(from->schema, mem),
-        .name = copy_view(from->name, mem),
+        .schema = arena_copy(mem, from->schema),
+        .name = arena_copy(mem, from->name),
         .column_count = from->columns_count,
     };
     relation.columns = arena_alloc(mem, from->columns_count + 1, sizeof *relation.columns);

@@ -7,16 +7,6 @@
 #include "common/core/where_code.h"
 #include "common/core/where_sql.h"
 
-static struct view
-copy_view(struct view view, struct arena *mem)
-{
-    uint8_t *copy = arena_alloc(mem, view.size + 1, 1);
-    if (view.size > 0) {
-        memcpy(copy, view.bytes, view.size);
-    }
-    return (struct view){copy, view.size};
-}
-
 /* ---- places of columns */
 
 /* Insertion sort by name: lists are short, and mostly in order already. */
@@ -283,13 +273,13 @@ static struct relation
 copy_relation(const struct relation *from, struct arena *mem)
 {
     struct relation copy = *from;
-    copy.schema = copy_view(from->schema, mem);
-    copy.name = copy_view(from->name, mem);
+    copy.schema = arena_copy(mem, from->schema);
+    copy.name = arena_copy(mem, from->name);
     copy.columns = arena_alloc(mem, from->column_count + 1, sizeof *copy.columns);
     for (size_t i = 0; i < from->column_count; i++) {
         copy.columns[i] = from->columns[i];
-        copy.columns[i].name = copy_view(from->columns[i].name, mem);
-        copy.columns[i].type_name = copy_view(from->columns[i].type_name, mem);
+        copy.columns[i].name = arena_copy(mem, from->columns[i].name);
+        copy.columns[i].type_name = arena_copy(mem, from->columns[i].type_name);
         copy.columns[i].enum_labels = (struct view){0}; /* a clause has those that it needs */
     }
     return copy;

@@ -1,6 +1,5 @@
 #include "services/api/log_reader.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -151,18 +150,8 @@ static struct blob *
 read_piece(const struct shared_file *file, uint64_t position, size_t size)
 {
     uint8_t *bytes = mem_alloc(size);
-    size_t used = 0;
-    while (used < size) {
-        ssize_t n = sys_pread(file->fd, bytes + used, size - used, (off_t)(position + used));
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            break;
-        }
-        used += (size_t)n;
-    }
-    struct blob *blob = used == size ? blob_new(view_of(bytes, size)) : NULL;
+    bool is_whole = fs_pread(file->fd, bytes, size, position) == (ssize_t)size;
+    struct blob *blob = is_whole ? blob_new(view_of(bytes, size)) : NULL;
     mem_free(bytes);
     return blob;
 }

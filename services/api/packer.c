@@ -1,10 +1,10 @@
 #include "services/api/packer.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/deflate.h"
+#include "common/fs.h"
 #include "common/log.h"
 #include "common/map.h"
 #include "common/mem.h"
@@ -93,24 +93,6 @@ free_packed(struct packed *packed)
     mem_free(packed);
 }
 
-static bool
-read_file(const struct answer_part *part, uint8_t *bytes)
-{
-    size_t used = 0;
-    while (used < part->size) {
-        ssize_t n =
-            sys_pread(part->fd, bytes + used, part->size - used, (off_t)(part->position + used));
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return false;
-        }
-        used += (size_t)n;
-    }
-    return true;
-}
-
 static void
 count_compression(const struct answer_part *part, enum http_encoding encoding)
 {
@@ -129,7 +111,8 @@ run_job(struct worker_task *task)
         return;
     }
     struct buf bytes = {0};
-    if (read_file(part, buf_grow(&bytes, part->size))) {
+    uint8_t *room = buf_grow(&bytes, part->size);
+    if (fs_pread(part->fd, room, part->size, part->position) == (ssize_t)part->size) {
         job->packed = pack(buf_view(&bytes), job->encoding);
     }
     buf_free(&bytes);

@@ -1,13 +1,11 @@
 #include "services/api/shape_events.h"
 
-#include <errno.h>
-
 #include "common/blob.h"
 #include "common/clock.h"
 #include "common/core/sse.h"
+#include "common/fs.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/sys.h"
 #include "services/api/replies.h"
 
 #define CONTENT_TYPE  "text/event-stream"
@@ -19,24 +17,6 @@ struct events {
 };
 
 /* ---- items as events */
-
-static bool
-read_file(const struct answer_part *part, uint8_t *bytes)
-{
-    size_t used = 0;
-    while (used < part->size) {
-        ssize_t n =
-            sys_pread(part->fd, bytes + used, part->size - used, (off_t)(part->position + used));
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return false;
-        }
-        used += (size_t)n;
-    }
-    return true;
-}
 
 /* NULL: they could not be read. */
 static struct blob *
@@ -50,7 +30,8 @@ events_of(const struct log_range *range, bool is_up_to_date)
     if (part->blob != NULL) {
         items = view_of(part->blob->bytes + part->from, part->size);
     } else if (part->size > 0) {
-        is_good = read_file(part, buf_grow(&read, part->size));
+        uint8_t *room = buf_grow(&read, part->size);
+        is_good = fs_pread(part->fd, room, part->size, part->position) == (ssize_t)part->size;
         items = buf_view(&read);
     }
     is_good = is_good && sse_append_items(items, &out);

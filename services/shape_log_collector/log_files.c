@@ -15,21 +15,11 @@
 static bool
 read_some(int fd, uint64_t position, uint8_t *bytes, size_t size, size_t *size_out, struct err *err)
 {
-    size_t used = 0;
-    while (used < size) {
-        ssize_t n = sys_pread(fd, bytes + used, size - used, (off_t)(position + used));
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return fs_fail(err, "read", "a shape's log");
-        }
-        if (n == 0) {
-            break;
-        }
-        used += (size_t)n;
+    ssize_t used = fs_pread(fd, bytes, size, position);
+    if (used < 0) {
+        return fs_fail(err, "read", "a shape's log");
     }
-    *size_out = used;
+    *size_out = (size_t)used;
     return true;
 }
 

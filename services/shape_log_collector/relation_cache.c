@@ -114,16 +114,6 @@ get(struct relation_cache *cache, struct view schema, struct view name)
     return entry;
 }
 
-static struct view
-copy_view(struct view view, struct arena *mem)
-{
-    uint8_t *copy = arena_alloc(mem, view.size + 1, 1);
-    if (view.size > 0) {
-        memcpy(copy, view.bytes, view.size);
-    }
-    return (struct view){copy, view.size};
-}
-
 void
 relation_cache_seed(struct relation_cache *cache, const struct relation *relation)
 {
@@ -133,16 +123,16 @@ relation_cache_seed(struct relation_cache *cache, const struct relation *relatio
     }
     entry->mem = arena_new(RELATION_ARENA_MAX);
     entry->relation = *relation;
-    entry->relation.schema = copy_view(relation->schema, entry->mem);
-    entry->relation.name = copy_view(relation->name, entry->mem);
+    entry->relation.schema = arena_copy(entry->mem, relation->schema);
+    entry->relation.name = arena_copy(entry->mem, relation->name);
     entry->relation.columns =
         arena_alloc(entry->mem, relation->column_count + 1, sizeof(struct column));
     for (size_t i = 0; i < relation->column_count; i++) {
         struct column *column = &entry->relation.columns[i];
         *column = relation->columns[i];
-        column->name = copy_view(column->name, entry->mem);
-        column->type_name = copy_view(column->type_name, entry->mem);
-        column->enum_labels = copy_view(column->enum_labels, entry->mem);
+        column->name = arena_copy(entry->mem, column->name);
+        column->type_name = arena_copy(entry->mem, column->type_name);
+        column->enum_labels = arena_copy(entry->mem, column->enum_labels);
     }
 }
 

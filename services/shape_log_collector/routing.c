@@ -59,16 +59,6 @@ get_table(struct routing *routing, uint32_t oid)
     return table;
 }
 
-static struct view
-copy_view(struct view view, struct arena *mem)
-{
-    uint8_t *copy = arena_alloc(mem, view.size + 1, 1);
-    if (view.size > 0) {
-        memcpy(copy, view.bytes, view.size);
-    }
-    return (struct view){copy, view.size};
-}
-
 static const struct expr *
 clause_of(void *ctx, struct index_member *member, struct arena *mem)
 {
@@ -88,7 +78,7 @@ new_layout(struct routed_table *table, const struct relation *from)
     copy->columns = arena_alloc(layout->mem, count + 1, sizeof *copy->columns);
     for (size_t i = 0; i < count; i++) {
         copy->columns[i] = from->columns[i];
-        copy->columns[i].name = copy_view(from->columns[i].name, layout->mem);
+        copy->columns[i].name = arena_copy(layout->mem, from->columns[i].name);
     }
     layout->columns = copy;
     layout->old_row = arena_alloc(layout->mem, count + 1, sizeof *layout->old_row);

@@ -55,16 +55,6 @@ streamed_find(const struct streamed *streamed, uint32_t oid)
     return find(streamed, oid);
 }
 
-static struct view
-copy_view(struct view view, struct arena *mem)
-{
-    uint8_t *copy = arena_alloc(mem, view.size + 1, 1);
-    if (view.size > 0) {
-        memcpy(copy, view.bytes, view.size);
-    }
-    return (struct view){copy, view.size};
-}
-
 static void
 keep(struct streamed_relation *streamed, const struct pgoutput_relation *from)
 {
@@ -72,12 +62,12 @@ keep(struct streamed_relation *streamed, const struct pgoutput_relation *from)
     arena_reset(streamed->mem);
     *to = *from;
     to->schema =
-        copy_view(from->schema.size == 0 ? view_str("pg_catalog") : from->schema, streamed->mem);
-    to->name = copy_view(from->name, streamed->mem);
+        arena_copy(streamed->mem, from->schema.size == 0 ? view_str("pg_catalog") : from->schema);
+    to->name = arena_copy(streamed->mem, from->name);
     to->columns = arena_alloc(streamed->mem, from->column_count + 1, sizeof *to->columns);
     for (size_t i = 0; i < from->column_count; i++) {
         to->columns[i] = from->columns[i];
-        to->columns[i].name = copy_view(from->columns[i].name, streamed->mem);
+        to->columns[i].name = arena_copy(streamed->mem, from->columns[i].name);
     }
     streamed->has_ancestors = false;
     streamed->ancestor_count = 0;

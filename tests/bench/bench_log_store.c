@@ -101,7 +101,7 @@ main(void)
 {
     struct err err;
     struct storage_dir *dir;
-    char path[] = "build/bench-XXXXXX"; /* mkdtemp() wants these and replaces them */
+    char path[] = "build/bench-XXXXXX"; /* mkdtemp() fills in the X */
     if (mkdtemp(path) == NULL) {
         perror(path);
         return 1;

@@ -49,12 +49,29 @@ nothing_is_never_null(void **state)
     arena_free(NULL);
 }
 
+static void
+a_copy_is_its_own_and_ends_with_a_nul(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(1000);
+    uint8_t text[] = {'a', 0, 'b'};
+    struct view copy = arena_copy(arena, view_of(text, sizeof text));
+    text[0] = 'x';
+    assert_int_equal(copy.size, 3);
+    assert_memory_equal(copy.bytes, "a\0b", 4);
+    struct view empty = arena_copy(arena, (struct view){0});
+    assert_int_equal(empty.size, 0);
+    assert_int_equal(empty.bytes[0], 0);
+    arena_free(arena);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_of_any_size_do_not_overlap),
         cmocka_unit_test(nothing_is_never_null),
+        cmocka_unit_test(a_copy_is_its_own_and_ends_with_a_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

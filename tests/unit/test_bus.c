@@ -172,6 +172,23 @@ test_address(void)
     return address;
 }
 
+/* They find each other within `ms`; then both are closed. */
+static void
+expect_an_answer(struct keeper *keeper, struct asker *asker, uint32_t ms)
+{
+    struct question question;
+    ask(asker, &question, 1, ms);
+    keeper->stop_at = 1;
+    asker->stop_at = 1;
+    loop_run(test_loop);
+    assert_int_equal(keeper->count, 1);
+    keeper_answer(keeper);
+    loop_run(test_loop);
+    assert_int_equal(asker->answered, 1);
+    bus_client_close(asker->client);
+    bus_server_close(keeper->server);
+}
+
 /* Killed between its connect and the first byte: NNG alone would never accept anybody again. */
 static void
 test_a_peer_that_leaves_at_once_makes_no_server_deaf(void **state)
@@ -179,7 +196,6 @@ test_a_peer_that_leaves_at_once_makes_no_server_deaf(void **state)
     (void)state;
     struct keeper keeper;
     struct asker asker;
-    struct question question;
     struct sockaddr_un address = test_address();
     keeper_open(&keeper);
     for (int i = 0; i < 200; i++) {
@@ -188,16 +204,7 @@ test_a_peer_that_leaves_at_once_makes_no_server_deaf(void **state)
         close(peer);
     }
     asker_open(&asker);
-    ask(&asker, &question, 1, 3000);
-    keeper.stop_at = 1;
-    asker.stop_at = 1;
-    loop_run(test_loop);
-    assert_int_equal(keeper.count, 1);
-    keeper_answer(&keeper);
-    loop_run(test_loop);
-    assert_int_equal(asker.answered, 1);
-    bus_client_close(asker.client);
-    bus_server_close(keeper.server);
+    expect_an_answer(&keeper, &asker, 3000);
 }
 
 /* The same from the other side: a server that dies as it is found is looked for again. */
@@ -207,7 +214,6 @@ test_a_server_that_leaves_at_once_is_looked_for_again(void **state)
     (void)state;
     struct keeper keeper;
     struct asker asker;
-    struct question question;
     struct sockaddr_un address = test_address();
     int dying = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(dying, (struct sockaddr *)&address, sizeof address), 0);
@@ -221,16 +227,7 @@ test_a_server_that_leaves_at_once_is_looked_for_again(void **state)
     assert_int_equal(unlink(address.sun_path), 0);
     close(dying);
     keeper_open(&keeper);
-    ask(&asker, &question, 1, 5000);
-    keeper.stop_at = 1;
-    asker.stop_at = 1;
-    loop_run(test_loop);
-    assert_int_equal(keeper.count, 1);
-    keeper_answer(&keeper);
-    loop_run(test_loop);
-    assert_int_equal(asker.answered, 1);
-    bus_client_close(asker.client);
-    bus_server_close(keeper.server);
+    expect_an_answer(&keeper, &asker, 5000);
 }
 
 /* A listening socket at the address, that is no peer's. */

@@ -1,5 +1,6 @@
 /* A replaced file has the old or the new content whichever call fails, and is durable after. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -125,6 +126,31 @@ directories_are_made_once_for_us_alone(void **state)
     assert_int_equal(err.kind, ERR_IO);
 }
 
+static void
+a_piece_is_read_to_the_end_that_there_is(void **state)
+{
+    (void)state;
+    uint8_t bytes[64];
+    struct err err;
+    const char *path = tmp_path("piece");
+    assert_true(replace(path, old_text, &err));
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(fs_pread(fd, bytes, 3, 4), 3);
+    assert_memory_equal(bytes, "old", 3);
+    assert_int_equal(fs_pread(fd, bytes, sizeof bytes, 8), 7);
+    assert_memory_equal(bytes, "content", 7);
+    assert_int_equal(fs_pread(fd, bytes, sizeof bytes, 100), 0);
+    sys_fault_arm(0, EINTR);
+    assert_int_equal(fs_pread(fd, bytes, 3, 4), 3);
+    assert_true(sys_fault_disarm());
+    sys_fault_arm(0, EIO);
+    assert_int_equal(fs_pread(fd, bytes, 3, 4), -1);
+    assert_int_equal(errno, EIO);
+    assert_true(sys_fault_disarm());
+    close(fd);
+}
+
 int
 main(void)
 {
@@ -132,6 +158,7 @@ main(void)
         cmocka_unit_test(any_failing_call_leaves_old_or_new),
         cmocka_unit_test(a_missing_file_is_empty_and_a_long_one_refused),
         cmocka_unit_test(a_path_that_is_too_long_is_refused),
+        cmocka_unit_test(a_piece_is_read_to_the_end_that_there_is),
         cmocka_unit_test(directories_are_made_once_for_us_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
