@@ -141,7 +141,8 @@ keep(struct packer *packer, struct packed *packed, struct view key)
         drop(packer, LIST_ITEM(packer->lru.next, struct packed, lru_node));
     }
     buf_append_view(&packed->key, key);
-    ASSERT(map_put(packer->kept, key, packed) == NULL);
+    void *before = map_put(packer->kept, key, packed);
+    ASSERT(before == NULL); /* else it would have been found */
     list_push_back(&packer->lru, &packed->lru_node);
     packer->kept_bytes += size;
     metrics_set(METRIC_API_COMPRESSED_BYTES, packer->kept_bytes);

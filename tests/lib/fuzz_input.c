@@ -80,3 +80,14 @@ fuzz_input_spell(const char *const *words, size_t count, struct view text, struc
         }
     }
 }
+
+void
+fuzz_input_check_both(const char *const *words, size_t count, struct view bytes,
+                      void (*check)(struct view bytes))
+{
+    struct buf spelled = {0};
+    check(bytes);
+    fuzz_input_spell(words, count, bytes, &spelled);
+    check(buf_view(&spelled));
+    buf_free(&spelled);
+}

@@ -31,6 +31,10 @@ bool fuzz_input_chance(struct fuzz_input *in, size_t count);
 /* Up to `max` bytes, borrowed: a byte says how many. */
 struct view fuzz_input_bytes(struct fuzz_input *in, size_t max);
 
+/* Gives `check` the bytes as they are, and as fuzz_input_spell() writes them. */
+void fuzz_input_check_both(const char *const *words, size_t count, struct view bytes,
+                           void (*check)(struct view bytes));
+
 /* Appends `text` with each byte that is below `count` written as that word. */
 void fuzz_input_spell(const char *const *words, size_t count, struct view text, struct buf *out);
 

@@ -35,6 +35,54 @@ pg_fixture_fini(struct pg_fixture *f)
     loop_free(f->loop);
 }
 
+static void
+on_change(void *ctx, const struct pg_failure *failed)
+{
+    (void)ctx;
+    (void)failed;
+}
+
+static void
+on_opened(void *ctx)
+{
+    struct pg_fixture *f = ctx;
+    lock_take(f->lock);
+}
+
+static void
+on_locked(void *ctx)
+{
+    struct pg_fixture *f = ctx;
+    loop_stop(f->loop);
+}
+
+static void
+on_gone(void *ctx)
+{
+    (void)ctx;
+}
+
+void
+pg_fixture_sessions(struct pg_fixture *f)
+{
+    f->pool = pool_new(&(struct pool_def){.loop = f->loop,
+                                          .endpoint = f->endpoint,
+                                          .name = "test",
+                                          .size_max = 2,
+                                          .size_kept = 1,
+                                          .wait_ms = 500,
+                                          .changed = on_change});
+    f->lock = lock_new(&(struct lock_def){.loop = f->loop,
+                                          .endpoint = f->endpoint,
+                                          .slot = "slot",
+                                          .publication = "pub",
+                                          .opened = on_opened,
+                                          .locked = on_locked,
+                                          .failed = on_change,
+                                          .publication_gone = on_gone,
+                                          .ctx = f});
+}
+
 void
 pg_fixture_run(struct pg_fixture *f)
 {

@@ -28,46 +28,20 @@
 #define READER   "4/8|99|\\N|f"
 
 static struct pg_fixture f;
-static struct pool *pool;
-static struct lock *lock;
 static struct publisher *publisher;
-
-static void
-on_change(void *ctx, const struct pg_failure *failed)
-{
-    (void)ctx;
-    (void)failed;
-}
-
-static void
-on_opened(void *ctx)
-{
-    (void)ctx;
-    lock_take(lock);
-}
-
-static void
-on_locked(void *ctx)
-{
-    (void)ctx;
-    loop_stop(f.loop);
-}
-
-static void
-on_gone(void *ctx)
-{
-    (void)ctx;
-}
 
 static void
 start(const char *version, bool is_manual)
 {
     fake_pg_version(f.pg, version);
-    pool_start(pool);
-    lock_open(lock);
+    pool_start(f.pool);
+    lock_open(f.lock);
     pg_fixture_run(&f);
-    publisher = publisher_new(&(struct db_env){
-        .loop = f.loop, .admin = pool, .lock = lock, .publication = "pub", .is_manual = is_manual});
+    publisher = publisher_new(&(struct db_env){.loop = f.loop,
+                                               .admin = f.pool,
+                                               .lock = f.lock,
+                                               .publication = "pub",
+                                               .is_manual = is_manual});
 }
 
 static int
@@ -76,21 +50,7 @@ set_up(void **state)
     (void)state;
     db_answers = (struct db_answers){0};
     pg_fixture_init(&f, "publisher");
-    pool = pool_new(&(struct pool_def){.loop = f.loop,
-                                       .endpoint = f.endpoint,
-                                       .name = "test",
-                                       .size_max = 2,
-                                       .size_kept = 1,
-                                       .wait_ms = 500,
-                                       .changed = on_change});
-    lock = lock_new(&(struct lock_def){.loop = f.loop,
-                                       .endpoint = f.endpoint,
-                                       .slot = "slot",
-                                       .publication = "pub",
-                                       .opened = on_opened,
-                                       .locked = on_locked,
-                                       .failed = on_change,
-                                       .publication_gone = on_gone});
+    pg_fixture_sessions(&f);
     fake_pg_rule(f.pg, IS_MEMBER, "f");
     fake_pg_rule(f.pg, WRITERS, "");
     fake_pg_rule(f.pg, IDENTITY, ""); /* its statement asks for writers too */
@@ -103,8 +63,8 @@ tear_down(void **state)
     (void)state;
     publisher_free(publisher);
     publisher = NULL;
-    lock_free(lock);
-    pool_free(pool);
+    lock_free(f.lock);
+    pool_free(f.pool);
     pg_fixture_fini(&f);
     return 0;
 }

@@ -19,22 +19,7 @@
 #define COLUMNS "id|23|4294967295|23|\\N|int4|b|integer|0|t|f|1|\\N|\\N|\\N"
 
 static struct pg_fixture f;
-static struct pool *pool;
-static struct lock *lock;
 static struct snapshots *snapshots;
-
-static void
-on_change(void *ctx, const struct pg_failure *failed)
-{
-    (void)ctx;
-    (void)failed;
-}
-
-static void
-on_event(void *ctx)
-{
-    (void)ctx;
-}
 
 static int
 set_up(void **state)
@@ -42,23 +27,9 @@ set_up(void **state)
     (void)state;
     db_answers = (struct db_answers){0};
     pg_fixture_init(&f, "snapshots");
-    pool = pool_new(&(struct pool_def){.loop = f.loop,
-                                       .endpoint = f.endpoint,
-                                       .name = "test",
-                                       .size_max = 2,
-                                       .size_kept = 1,
-                                       .wait_ms = 500,
-                                       .changed = on_change});
-    lock = lock_new(&(struct lock_def){.loop = f.loop,
-                                       .endpoint = f.endpoint,
-                                       .slot = "slot",
-                                       .publication = "pub",
-                                       .opened = on_event,
-                                       .locked = on_event,
-                                       .failed = on_change,
-                                       .publication_gone = on_event});
-    pool_start(pool);
-    snapshots = snapshots_new(&(struct db_env){.loop = f.loop, .snapshot = pool, .lock = lock});
+    pg_fixture_sessions(&f);
+    pool_start(f.pool);
+    snapshots = snapshots_new(&(struct db_env){.loop = f.loop, .snapshot = f.pool, .lock = f.lock});
     fake_pg_rule(f.pg, MARKS, "10:20:12,14|0/200|0/200|7;" COLUMNS);
     fake_pg_rule(f.pg, "COPY (", ">1\ta\n2\tb");
     return 0;
@@ -69,8 +40,8 @@ tear_down(void **state)
 {
     (void)state;
     snapshots_free(snapshots);
-    lock_free(lock);
-    pool_free(pool);
+    lock_free(f.lock);
+    pool_free(f.pool);
     pg_fixture_fini(&f);
     return 0;
 }
@@ -126,7 +97,7 @@ marks_come_first_and_then_the_rows(void **state)
                                          "\"id\" > '1'::int4) TO STDOUT; COMMIT"),
                      1);
     assert_int_equal(fake_pg_count(f.pg, "REPEATABLE READ READ ONLY"), 1);
-    assert_true(pool_is_unused(pool)); /* all rows are here: the session went back */
+    assert_true(pool_is_unused(f.pool)); /* all rows are here: the session went back */
 }
 
 static void
