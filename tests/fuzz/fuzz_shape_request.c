@@ -43,6 +43,55 @@ static const char *const WORDS[32] = {
     "&experimental_compaction=",
 };
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What is in a subset that was accepted, or its refusal. */
+static void
+check_subset(const struct subset_query *subset)
+{
+    struct view refusal = subset->refusal;
+    if (refusal.size > 0) {
+        ASSERT(refusal.bytes[0] == '{' && refusal.bytes[refusal.size - 1] == '}');
+    } else {
+        ASSERT((subset->limit == 0 && subset->offset == 0) || subset->order_by.size > 0);
+        ASSERT(subset->param_count <= 65536);
+    }
+}
+
+/* A body begins at the first bracket. */
+static void
+check(struct view text)
+{
+    size_t at = 0;
+    while (at < text.size && text.bytes[at] != '{' && text.bytes[at] != '[') {
+        at++;
+    }
+    struct view body =
+        at < text.size ? (struct view){text.bytes + at, text.size - at} : (struct view){0};
+    text.size = at;
+    struct shape_query query;
+    struct buf out = {0};
+    struct arena *mem = arena_new(SHAPE_REQUEST_ARENA);
+    if (shape_request_parse(text, body, mem, &query, &out)) {
+        ASSERT(out.size == 0 && query.has_table && query.table.name.size > 0);
+        ASSERT(query.offset_kind != SHAPE_OFFSET_AT || query.handle.size > 0);
+        check_subset(&query.subset);
+    } else {
+        ASSERT(out.size > 2 && out.bytes[0] == '{' && out.bytes[out.size - 1] == '}');
+        for (size_t i = 0; i < out.size; i++) {
+            ASSERT(out.bytes[i] >= ' ');
+        }
+    }
+    buf_clear(&out);
+    (void)shape_request_parse_delete(text, mem, &query, &out);
+    (void)shape_request_secret(text, mem);
+    struct reply reply = {.status = 200, .handle = view_str("1-2"), .offset_asked = view_str("-1")};
+    (void)reply_is_known(text, &reply);
+    ASSERT(reply_cursor(text, 1800000000, 20000, text.size) > 0);
+    buf_free(&out);
+    arena_free(mem);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
