@@ -115,7 +115,7 @@ def test_random_conditions(oracle):
 
 def test_every_text_that_is_a_document_is_one_for_us(oracle):
     oracle.sql_of("t::jsonb = '5'")
-    ours = ["error" if answer.startswith("ERR") else answer for answer in oracle.ours()]
+    ours = oracle.ours()
     assert ours == oracle.postgres("t::jsonb = '5'")
     assert "error" in ours and "t" in ours
 

@@ -1,11 +1,7 @@
 """Our evaluation of a where clause beside Postgres', for tests that compare the two."""
-import os
-import subprocess
-
 import psycopg2
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PROBE = os.path.join(ROOT, "build", os.environ.get("MODE", "release"), "bin", "where_probe")
+from pylib.where_oracle import Probe, unescaped
 
 SETTINGS = ["bytea_output = hex", "DateStyle = 'ISO, DMY'", "TimeZone = UTC", "extra_float_digits = 1",
             "IntervalStyle = iso_8601"]
@@ -16,7 +12,7 @@ def quoted(text):
 
 
 class Oracle:
-    """A table in Postgres and the same rows in where_probe.
+    """A table in Postgres and the same rows in oracle_probe.
 
     `columns` maps a name to (SQL type, what the probe is told of it after the name, values).
     """
@@ -34,32 +30,25 @@ class Oracle:
             self.cursor.execute(f"INSERT INTO w ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",
                                 values)
         self.cursor.execute(f"SELECT {', '.join(f'{n}::text' for n in columns)} FROM w ORDER BY row_number")
-        self.rows = ["\t".join("\\N" if field is None else field for field in row)
-                     for row in self.cursor.fetchall()]
-        self.process = subprocess.Popen([PROBE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        encoding="utf8")
+        self.rows = self.cursor.fetchall()
+        self.probe = Probe()
         for name, column in columns.items():
-            self._say(f"C {name} {column[1]}")
-
-    def _say(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def _ask(self, line):
-        self._say(line)
-        answer = self.process.stdout.readline()
-        assert answer, "the probe is gone"
-        return answer.rstrip("\n")
+            self.probe.say(f"C {name} {column[1]}")
+        for row in self.rows:
+            self.probe.row(row)
+        self.truths = []
 
     def sql_of(self, clause):
         """(our SQL, None) or (None, why it is refused)."""
-        answer = self._ask("W " + clause)
-        assert "are none" not in answer, f"{clause}: {answer}"
-        return (None, answer[4:]) if answer.startswith("ERR") else (answer[4:], None)
+        answer = self.probe.ask("W", clause)
+        if answer[0] == "ERR":
+            return None, unescaped(answer[1])
+        self.truths = ["error" if truth == "e" else truth for truth in answer[2]]
+        return unescaped(answer[3]), None
 
     def ours(self):
-        """What we say of every row under the clause that sql_of() took last: t, f, n or an error."""
-        return [self._ask("R " + row) for row in self.rows]
+        """What we say of every row under the clause that sql_of() took last: t, f, n or "error"."""
+        return self.truths
 
     def postgres(self, clause):
         """What Postgres says of every row, one by one where one of them fails: t, f, n or "error"."""
@@ -88,7 +77,7 @@ class Oracle:
         except psycopg2.Error as error:
             # What fails by its values may fail as well when it is planned; a clause that is none may not.
             assert error.pgcode[:2] == "22", f"{clause} is sent as {sql}: {error}"
-        ours = ["error" if answer.startswith("ERR") else answer for answer in self.ours()]
+        ours = self.ours()
         theirs = self.postgres(clause)
         for i, (our, their) in enumerate(zip(ours, theirs)):
             if their == "error":
@@ -107,6 +96,5 @@ class Oracle:
             return None
 
     def close(self):
-        self.process.stdin.close()
-        assert self.process.wait(10) == 0
+        self.probe.close()
         self.connection.close()

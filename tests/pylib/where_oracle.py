@@ -93,6 +93,10 @@ class Probe:
     def say(self, line):
         self.process.stdin.write(line.encode() + b"\n")
 
+    def row(self, fields):
+        """Keeps a row; None is NULL."""
+        self.say("R " + "\t".join("\\N" if field is None else escaped(field) for field in fields))
+
     def ask(self, letter, *fields):
         self.say(letter + " " + "\t".join(escaped(field) for field in fields))
         self.process.stdin.flush()
